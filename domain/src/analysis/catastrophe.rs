@@ -1,0 +1,70 @@
+//! Rolls back a candidate that fails more than 10 % of its requests while it warms up.
+//!
+//! In that time nothing else judges it: cold caches are no regression, a dead candidate is. The test is
+//! absolute, so it holds while stable fails it too.
+
+use super::counters::{Counts, Look};
+use super::judge::Settings;
+use super::kernel::{self, Evidence};
+use super::trial::{Trial, at_most};
+use super::verdict::TestId;
+use jiff::Timestamp;
+
+/// No warm-up fails that much.
+const LIMIT: f64 = 0.10;
+
+/// Stable need not be as surely broken as the candidate to make us wait: with the candidate's bar, it
+/// could by chance cross one look later, and the candidate would be blamed for a shared incident.
+const STABLE_BAR: f64 = 20.0;
+
+#[derive(Clone, Debug)]
+pub(super) struct Catastrophe {
+    pub(super) trial: Trial,
+    stable: Evidence,
+    /// The candidate's counts since stable has been failing too.
+    both: Option<(Timestamp, Counts)>,
+    /// Evidence counts from here: what was collected in a shared incident is thrown away.
+    pub(super) clear_since: Timestamp,
+}
+
+impl Catastrophe {
+    pub(super) fn new(settings: &Settings, origin: Timestamp) -> Self {
+        let claim = at_most(0.0, LIMIT);
+        let cap = kernel::cap(settings.look, settings.forgive);
+        let planned = settings.looks_in(settings.grace);
+        let evidence = Evidence::restarting(claim, settings.cluster_size, planned, cap);
+        Self {
+            stable: evidence.clone(),
+            trial: Trial::new(
+                TestId::Catastrophe,
+                claim,
+                evidence,
+                settings.bar(),
+                settings.cluster_size,
+            ),
+            both: None,
+            clear_since: origin,
+        }
+    }
+
+    /// Takes in a look of the warm-up that began at `start`.
+    pub(super) fn add(&mut self, start: Timestamp, look: &Look) {
+        self.trial.add(start, look);
+        self.stable.add(look.stable, Counts::default());
+        if self.stable.value() < STABLE_BAR {
+            self.both = None;
+            return;
+        }
+        // Evidence from an incident that stable shares would outlive it: a small candidate forgets more
+        // slowly than a large stable, and would be blamed when stable has recovered.
+        self.trial.evidence.forget();
+        self.clear_since = look.end;
+        self.both.get_or_insert((start, Counts::default())).1 += look.candidate;
+    }
+
+    /// Since when both fail, and the candidate's counts since then.
+    pub(super) fn shared(&self) -> Option<(Timestamp, Counts)> {
+        self.both
+            .filter(|(_, candidate)| candidate.rate().is_some_and(|rate| rate > LIMIT))
+    }
+}

@@ -1,0 +1,587 @@
+//! Raw counter samples become counts per look.
+//!
+//! In: what a metric source answered, in any pieces. Out: looks of fixed length on an absolute grid,
+//! each with the requests and errors of both versions. Differences are taken per series and belong to
+//! the look of the later sample, so a missing scrape is no gap: the next difference covers it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A new target's first sample is its baseline if it comes within this many looks of the first sample
+/// of all: targets are scraped at different moments of the interval, and one scrape may be missing.
+/// A target that appears later was started later, and its counters began at 0.
+const STAGGER_LOOKS: i128 = 2;
+
+/// Differences are kept in steps of 1/1024, so that sums do not depend on the order of adding.
+/// Counts are whole numbers anyway; a counter with fractions loses less than a thousandth.
+const STEPS: f64 = 1024.0;
+
+/// The version that served a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The version that is known to be good.
+    Stable,
+    /// The version on trial.
+    Candidate,
+}
+
+/// Raw samples of one series of one counter, in time order, without NaN.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// All labels in canonical form: the name of the series.
+    pub key: String,
+    /// The process that was asked; empty if the source does not say.
+    pub instance: String,
+    /// The version it runs.
+    pub side: Side,
+    /// Time and value of the counter, events since its process began.
+    pub points: Vec<(Timestamp, f64)>,
+}
+
+/// What a source answered for one stretch of time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Samples {
+    /// The counter of all requests.
+    pub requests: Vec<Series>,
+    /// The counter of requests that ended in an error.
+    pub errors: Vec<Series>,
+}
+
+/// Requests and errors of one version in one stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Requests, 0 or more.
+    pub requests: f64,
+    /// Requests that ended in an error, 0 or more.
+    pub errors: f64,
+}
+
+impl Counts {
+    /// Share of requests that failed, 0 to 1; nothing without requests.
+    pub fn rate(&self) -> Option<f64> {
+        (self.requests > 0.0).then(|| (self.errors / self.requests).min(1.0))
+    }
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.errors += other.errors;
+    }
+}
+
+/// What both versions did in one closed interval of the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    /// Place on the grid, 0 for the first look after the origin.
+    pub index: u64,
+    /// The look holds samples up to and including this moment.
+    pub end: Timestamp,
+    /// Counts of stable.
+    pub stable: Counts,
+    /// Counts of the candidate.
+    pub candidate: Counts,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Counter {
+    Requests,
+    Errors,
+}
+
+type Target = (Side, String);
+
+/// Remembers where every series stood and what happened in looks that are still open.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    origin: Timestamp,
+    look: SignedDuration,
+    last: BTreeMap<(Counter, Side, String), (Timestamp, f64)>,
+    open: BTreeMap<u64, (Counts, Counts)>,
+    next: u64,
+    oldest: Option<Timestamp>,
+    newest: Option<Timestamp>,
+    targets: BTreeMap<Target, Timestamp>,
+    served: BTreeMap<Side, Timestamp>,
+    restarts: BTreeSet<(Target, Timestamp)>,
+    dropped: u64,
+}
+
+impl Tally {
+    /// Looks of length `look` (positive) since `origin`.
+    ///
+    /// Samples at or before the origin are baselines: ask the source for a little more than the
+    /// rollout, and nothing at its start is lost.
+    pub fn new(origin: Timestamp, look: SignedDuration) -> Self {
+        Self {
+            origin,
+            look: look.max(SignedDuration::from_millis(1)),
+            last: BTreeMap::new(),
+            open: BTreeMap::new(),
+            next: 0,
+            oldest: None,
+            newest: None,
+            targets: BTreeMap::new(),
+            served: BTreeMap::new(),
+            restarts: BTreeSet::new(),
+            dropped: 0,
+        }
+    }
+
+    /// Takes in samples. Those it has seen already, or older than the last of their series, are ignored:
+    /// the difference to a later sample holds them.
+    pub fn add(&mut self, samples: &Samples) {
+        // First who is there since when, so that a batch does not depend on the order of its series.
+        for series in &samples.requests {
+            if let Some(&(first, _)) = series.points.iter().find(|point| is_count(point.1)) {
+                self.oldest = Some(self.oldest.map_or(first, |oldest| oldest.min(first)));
+                self.targets
+                    .entry((series.side, series.instance.clone()))
+                    .and_modify(|seen| *seen = (*seen).min(first))
+                    .or_insert(first);
+            }
+        }
+        for series in &samples.requests {
+            self.add_series(Counter::Requests, series);
+        }
+        for series in &samples.errors {
+            self.add_series(Counter::Errors, series);
+        }
+    }
+
+    /// Closes all looks that end at or before `until`, in order, empty ones too.
+    ///
+    /// What comes in later for a closed look is counted in the first open one.
+    pub fn close(&mut self, until: Timestamp) -> Vec<Look> {
+        let mut closed = Vec::new();
+        loop {
+            let end = self.end(self.next);
+            if end > until {
+                return closed;
+            }
+            let (stable, candidate) = self.open.remove(&self.next).unwrap_or_default();
+            closed.push(Look {
+                index: self.next,
+                end,
+                stable,
+                candidate,
+            });
+            self.next += 1;
+        }
+    }
+
+    /// The end of the look that is closed next.
+    pub fn next_end(&self) -> Timestamp {
+        self.end(self.next)
+    }
+
+    /// Time of the newest sample of any series.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.newest
+    }
+
+    /// Time of the first sample that shows a request of this version after the origin.
+    pub fn first_request(&self, side: Side) -> Option<Timestamp> {
+        self.served.get(&side).copied()
+    }
+
+    /// How many request series of this version were seen.
+    pub fn series(&self, side: Side) -> usize {
+        self.last
+            .keys()
+            .filter(|(counter, of, _)| *counter == Counter::Requests && *of == side)
+            .count()
+    }
+
+    /// How often processes of this version began anew: many on the candidate only are a crash loop.
+    pub fn restarts(&self, side: Side) -> usize {
+        self.restarts.iter().filter(|((of, _), _)| *of == side).count()
+    }
+
+    /// Samples dropped because they were no count: NaN, negative or infinite.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn add_series(&mut self, counter: Counter, series: &Series) {
+        let name = (counter, series.side, series.key.clone());
+        let mut last = self.last.get(&name).copied();
+        for &(time, value) in &series.points {
+            if last.is_some_and(|(seen, _)| time <= seen) {
+                continue;
+            }
+            if !is_count(value) {
+                self.dropped += 1;
+                continue;
+            }
+            let difference = match last {
+                Some((_, before)) if value < before => {
+                    if counter == Counter::Requests {
+                        // A process has many series; that they all fall in one scrape is one restart.
+                        self.restarts
+                            .insert(((series.side, series.instance.clone()), time));
+                    }
+                    value
+                }
+                Some((_, before)) => value - before,
+                None if self.began_at_zero(series, time) => value,
+                None => 0.0,
+            };
+            last = Some((time, value));
+            self.newest = Some(self.newest.map_or(time, |newest| newest.max(time)));
+            self.count(counter, series.side, time, difference);
+        }
+        if let Some(last) = last {
+            self.last.insert(name, last);
+        }
+    }
+
+    /// Whether a series first seen at `time` began at 0 before our eyes.
+    ///
+    /// So it did if its target was watched before without it, as with the first error of a process,
+    /// or if the whole target is new.
+    fn began_at_zero(&self, series: &Series, time: Timestamp) -> bool {
+        let target = self.targets.get(&(series.side, series.instance.clone()));
+        let (Some(oldest), Some(&target)) = (self.oldest, target) else {
+            // Errors of a target without requests: nobody was watching it.
+            return self.oldest.is_some_and(|oldest| self.is_late(oldest, time));
+        };
+        time > target || self.is_late(oldest, time)
+    }
+
+    fn is_late(&self, oldest: Timestamp, time: Timestamp) -> bool {
+        nanoseconds(oldest, time) > STAGGER_LOOKS * self.look.as_nanos()
+    }
+
+    fn count(&mut self, counter: Counter, side: Side, time: Timestamp, difference: f64) {
+        let difference = libm::round(difference * STEPS) / STEPS;
+        let Some(index) = self.index(time) else { return };
+        if difference <= 0.0 {
+            return;
+        }
+        let look = self.open.entry(index.max(self.next)).or_default();
+        let counts = match side {
+            Side::Stable => &mut look.0,
+            Side::Candidate => &mut look.1,
+        };
+        match counter {
+            Counter::Requests => {
+                counts.requests += difference;
+                self.served
+                    .entry(side)
+                    .and_modify(|first| *first = (*first).min(time))
+                    .or_insert(time);
+            }
+            Counter::Errors => counts.errors += difference,
+        }
+    }
+
+    /// The look that holds `time`: after its start, up to and including its end.
+    fn index(&self, time: Timestamp) -> Option<u64> {
+        let since = nanoseconds(self.origin, time);
+        if since <= 0 {
+            return None;
+        }
+        u64::try_from((since - 1) / self.look.as_nanos()).ok()
+    }
+
+    fn end(&self, index: u64) -> Timestamp {
+        let end = self.origin.as_nanosecond() + (i128::from(index) + 1) * self.look.as_nanos();
+        Timestamp::from_nanosecond(end).unwrap_or(Timestamp::MAX)
+    }
+}
+
+fn is_count(value: f64) -> bool {
+    value.is_finite() && value >= 0.0
+}
+
+fn nanoseconds(from: Timestamp, to: Timestamp) -> i128 {
+    to.as_nanosecond() - from.as_nanosecond()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOK: SignedDuration = SignedDuration::from_secs(15);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    fn series(side: Side, instance: &str, points: &[(i64, f64)]) -> Series {
+        series_of(side, instance, instance, points)
+    }
+
+    fn series_of(side: Side, key: &str, instance: &str, points: &[(i64, f64)]) -> Series {
+        Series {
+            key: key.into(),
+            instance: instance.into(),
+            side,
+            points: points
+                .iter()
+                .map(|&(second, value)| (at(second), value))
+                .collect(),
+        }
+    }
+
+    fn requests(series: Vec<Series>) -> Samples {
+        Samples {
+            requests: series,
+            errors: vec![],
+        }
+    }
+
+    /// Requests of the candidate in each look up to `until`.
+    fn candidate(tally: &mut Tally, until: i64) -> Vec<f64> {
+        tally
+            .close(at(until))
+            .iter()
+            .map(|look| look.candidate.requests)
+            .collect()
+    }
+
+    #[test]
+    fn a_difference_belongs_to_the_look_of_its_later_sample() {
+        let mut tally = Tally::new(at(0), LOOK);
+        tally.add(&requests(vec![series(
+            Side::Candidate,
+            "a",
+            &[(0, 100.0), (15, 103.0), (16, 104.0), (30, 110.0), (45, 110.0)],
+        )]));
+
+        assert_eq!(candidate(&mut tally, 50), [3.0, 7.0, 0.0]);
+        assert_eq!(tally.newest(), Some(at(45)));
+        assert_eq!(tally.first_request(Side::Candidate), Some(at(15)));
+        assert_eq!(tally.first_request(Side::Stable), None);
+    }
+
+    #[test]
+    fn a_missing_scrape_makes_one_longer_difference() {
+        let mut tally = Tally::new(at(0), LOOK);
+        tally.add(&requests(vec![series(
+            Side::Candidate,
+            "a",
+            &[(10, 5.0), (55, 65.0)],
+        )]));
+
+        assert_eq!(candidate(&mut tally, 60), [0.0, 0.0, 0.0, 60.0]);
+    }
+
+    #[test]
+    fn a_counter_that_falls_began_anew_and_is_counted_as_one_restart_of_its_process() {
+        let mut tally = Tally::new(at(0), LOOK);
+        let points = [(10, 500.0), (25, 7.0), (40, 9.0)];
+        tally.add(&requests(vec![
+            series_of(Side::Candidate, "a{handler=x}", "a", &points),
+            series_of(Side::Candidate, "a{handler=y}", "a", &points),
+        ]));
+
+        assert_eq!(candidate(&mut tally, 45), [0.0, 14.0, 4.0]);
+        assert_eq!(tally.restarts(Side::Candidate), 1);
+        assert_eq!(tally.restarts(Side::Stable), 0);
+    }
+
+    #[test]
+    fn nan_and_negative_samples_are_dropped_and_counted() {
+        let mut tally = Tally::new(at(0), LOOK);
+        tally.add(&requests(vec![series(
+            Side::Candidate,
+            "a",
+            &[
+                (5, 5.0),
+                (10, f64::NAN),
+                (12, -1.0),
+                (14, f64::INFINITY),
+                (15, 9.0),
+            ],
+        )]));
+
+        assert_eq!(candidate(&mut tally, 15), [4.0]);
+        assert_eq!(tally.dropped(), 3);
+    }
+
+    #[test]
+    fn the_first_sample_of_all_tells_nothing_about_the_past() {
+        let mut tally = Tally::new(at(0), LOOK);
+        let five_million = 5e6;
+        tally.add(&Samples {
+            requests: vec![
+                series(Side::Stable, "a", &[(3, five_million)]),
+                series(Side::Stable, "b", &[(14, five_million)]), // scraped at another moment
+                series(Side::Stable, "c", &[(29, five_million)]), // one scrape was missing
+            ],
+            errors: vec![series_of(Side::Stable, "b5", "b", &[(14, 900.0)])],
+        });
+
+        assert!(
+            tally
+                .close(at(60))
+                .iter()
+                .all(|look| look.stable == Counts::default())
+        );
+    }
+
+    #[test]
+    fn the_first_error_of_a_watched_process_counts() {
+        let mut tally = Tally::new(at(0), LOOK);
+        tally.add(&Samples {
+            requests: vec![series(Side::Candidate, "a", &[(5, 40.0), (10, 50.0)])],
+            errors: vec![series_of(Side::Candidate, "a5", "a", &[(10, 2.0)])],
+        });
+
+        assert_eq!(
+            tally.close(at(15))[0].candidate,
+            Counts {
+                requests: 10.0,
+                errors: 2.0
+            }
+        );
+    }
+
+    #[test]
+    fn a_process_that_appears_later_counts_from_zero() {
+        let mut tally = Tally::new(at(0), LOOK);
+        tally.add(&requests(vec![series(Side::Stable, "a", &[(5, 40.0)])]));
+        tally.add(&requests(vec![series(Side::Candidate, "b", &[(50, 30.0)])]));
+
+        assert_eq!(candidate(&mut tally, 60), [0.0, 0.0, 0.0, 30.0]);
+    }
+
+    #[test]
+    fn samples_before_the_origin_are_baselines() {
+        let mut tally = Tally::new(at(0), LOOK);
+        tally.add(&requests(vec![series(
+            Side::Candidate,
+            "a",
+            &[(-20, 1.0), (-5, 10.0), (10, 12.0)],
+        )]));
+
+        assert_eq!(candidate(&mut tally, 15), [2.0]);
+    }
+
+    #[test]
+    fn an_absent_error_series_is_no_error() {
+        let mut tally = Tally::new(at(0), LOOK);
+        tally.add(&requests(vec![series(
+            Side::Candidate,
+            "a",
+            &[(0, 0.0), (10, 12.0)],
+        )]));
+
+        assert_eq!(
+            tally.close(at(15))[0].candidate,
+            Counts {
+                requests: 12.0,
+                errors: 0.0
+            }
+        );
+    }
+
+    #[test]
+    fn a_sample_that_comes_late_is_held_by_the_next_open_look() {
+        let mut tally = Tally::new(at(0), LOOK);
+        tally.add(&requests(vec![series(Side::Candidate, "a", &[(0, 0.0)])]));
+        assert_eq!(candidate(&mut tally, 15), [0.0]);
+        tally.add(&requests(vec![series(Side::Candidate, "a", &[(14, 30.0)])]));
+        tally.add(&requests(vec![series(
+            Side::Candidate,
+            "a",
+            &[(14, 30.0), (29, 50.0)],
+        )]));
+        tally.add(&requests(vec![series(Side::Candidate, "a", &[(20, 40.0)])])); // older than the last
+
+        assert_eq!(candidate(&mut tally, 30), [50.0]);
+    }
+
+    /// One batch or many: the samples of random series (restarts, gaps, late births, fractions) give
+    /// the same looks.
+    #[test]
+    fn pieces_of_any_size_give_the_same_looks() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..200 {
+            let all = random_samples(&mut random);
+            let mut whole = Tally::new(at(0), LOOK);
+            whole.add(&all);
+
+            let mut pieces = Tally::new(at(0), LOOK);
+            let mut looks = Vec::new();
+            let mut from = -60;
+            while from < 600 {
+                let to = from + random.i64(1..60);
+                pieces.add(&between(&all, from, to));
+                looks.extend(pieces.close(at(to)));
+                from = to;
+            }
+            looks.extend(pieces.close(at(660)));
+
+            assert_eq!(looks, whole.close(at(660)));
+            assert_eq!(pieces.restarts(Side::Candidate), whole.restarts(Side::Candidate));
+            assert_eq!(pieces.newest(), whole.newest());
+            assert_eq!(
+                pieces.first_request(Side::Stable),
+                whole.first_request(Side::Stable)
+            );
+        }
+    }
+
+    fn between(samples: &Samples, from: i64, to: i64) -> Samples {
+        let cut = |all: &[Series]| {
+            all.iter()
+                .map(|series| Series {
+                    points: series
+                        .points
+                        .iter()
+                        .filter(|(time, _)| at(from) < *time && *time <= at(to))
+                        .copied()
+                        .collect(),
+                    ..series.clone()
+                })
+                .collect()
+        };
+        Samples {
+            requests: cut(&samples.requests),
+            errors: cut(&samples.errors),
+        }
+    }
+
+    fn random_samples(random: &mut fastrand::Rng) -> Samples {
+        let mut samples = Samples::default();
+        for number in 0..random.usize(1..8) {
+            let side = if random.bool() {
+                Side::Stable
+            } else {
+                Side::Candidate
+            };
+            let born = if random.bool() { -50 } else { random.i64(-50..500) };
+            for errors in [false, true] {
+                let (mut value, mut second) = (random.f64() * 1000.0, born + random.i64(0..15));
+                let mut points = Vec::new();
+                while second < 600 {
+                    points.push((second, value));
+                    second += random.i64(5..40);
+                    value = if random.u8(..) < 10 {
+                        random.f64() * 10.0
+                    } else {
+                        value + random.f64() * 50.0
+                    };
+                }
+                let all = if errors {
+                    &mut samples.errors
+                } else {
+                    &mut samples.requests
+                };
+                all.push(series_of(
+                    side,
+                    &format!("{number}"),
+                    &format!("{}", number / 2),
+                    &points,
+                ));
+            }
+        }
+        samples
+    }
+}

@@ -1,0 +1,407 @@
+//! Anytime-valid evidence against a claim about an error rate, from counts.
+//!
+//! In: requests and errors of both versions, look by look. Out: an e-value, which may be read after
+//! every look. While the claim is true its mean never exceeds 1, so the chance that it ever reaches
+//! `b` is at most `1/b`, however often one looks. Logarithms are libm's, so that two machines agree
+//! to the byte.
+
+use jiff::SignedDuration;
+
+use super::counters::Counts;
+
+/// Enough that some bet is always near the true ratio; more find nothing sooner.
+const BETS: usize = 24;
+
+/// One look multiplies a bet by at most this, so that one look never decides.
+const CAP: f64 = 100.0;
+
+/// Keeps a bet that lost everything from sticking at 0. Far too small to count as evidence.
+const FLOOR: f64 = f64::MIN_POSITIVE;
+
+/// What the candidate is claimed to do: its error rate is within `multiple` x stable's + `plus`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Claim {
+    /// How many times stable's rate; 0 compares with `plus` alone and ignores stable.
+    pub multiple: f64,
+    /// A share of requests, 0 to 1.
+    pub plus: f64,
+    /// Which side of that limit the claim is on.
+    pub bound: Bound,
+}
+
+/// The side of the limit that is claimed, and so the side that evidence is sought on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// "At most the limit": bets are on rates 1.15 to 200 times as high.
+    AtMost,
+    /// "At least the limit": bets are on rates 1.05 to 20 times lower.
+    AtLeast,
+}
+
+/// When the bets are placed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Starts {
+    /// All at the first look.
+    Once,
+    /// Half at the first look, half spread evenly over this many looks: a late fault is found too.
+    Over(f64),
+}
+
+/// The evidence so far against one claim.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    claim: Claim,
+    cluster_size: f64,
+    cap: f64,
+    starts: Starts,
+    ratios: [f64; BETS],
+    worth: [f64; BETS],
+    looks: u64,
+    started: f64,
+}
+
+impl Evidence {
+    /// Evidence that begins once, without a cap: for a proof that is sought anew.
+    ///
+    /// `cluster_size` is the mean number of events that come together, 1 if they are independent.
+    pub fn once(claim: Claim, cluster_size: f64) -> Self {
+        Self::new(claim, cluster_size, Starts::Once, f64::INFINITY)
+    }
+
+    /// Evidence that restarts over `planned` looks; `cap` bounds what one look says ([`cap`]).
+    pub fn restarting(claim: Claim, cluster_size: f64, planned: u64, cap: f64) -> Self {
+        Self::new(claim, cluster_size, Starts::Over(planned.max(1) as f64), cap)
+    }
+
+    fn new(claim: Claim, cluster_size: f64, starts: Starts, cap: f64) -> Self {
+        Self {
+            claim,
+            cluster_size: cluster_size.max(1.0),
+            cap,
+            starts,
+            ratios: ratios(claim.bound),
+            worth: [0.0; BETS],
+            looks: 0,
+            started: 0.0,
+        }
+    }
+
+    /// Takes in one look. Without requests to judge it is skipped, and the answer is `false`.
+    pub fn add(&mut self, candidate: Counts, stable: Counts) -> bool {
+        let Some(factors) = self.factors(candidate, stable) else {
+            return false;
+        };
+        self.apply(&factors);
+        true
+    }
+
+    /// The e-value now: 1 before the first look, always finite.
+    pub fn value(&self) -> f64 {
+        let mean: f64 = self.worth.iter().map(|worth| worth / BETS as f64).sum();
+        (mean + (1.0 - self.started)).clamp(0.0, f64::MAX)
+    }
+
+    /// Throws away what was collected. Always allowed: it can only delay a finding.
+    pub fn forget(&mut self) {
+        self.worth = [FLOOR; BETS];
+    }
+
+    /// After how many more looks like this one `bar` is reached, if within `most`.
+    pub fn looks_until(&self, bar: f64, candidate: Counts, stable: Counts, most: u64) -> Option<u64> {
+        let factors = self.factors(candidate, stable)?;
+        let mut ahead = self.clone();
+        for looks in 1..=most {
+            ahead.apply(&factors);
+            if ahead.value() >= bar {
+                return Some(looks);
+            }
+        }
+        None
+    }
+
+    /// The place of the bet that holds most of the evidence.
+    pub(super) fn strongest(&self) -> usize {
+        let mut best = 0;
+        for (place, worth) in self.worth.iter().enumerate() {
+            if *worth > self.worth[best] {
+                best = place;
+            }
+        }
+        best
+    }
+
+    /// The logarithm of what one look does to the bet at `place`; 0 if the look is skipped.
+    pub(super) fn weight_of(&self, place: usize, candidate: Counts, stable: Counts) -> f64 {
+        self.factors(candidate, stable)
+            .map_or(0.0, |factors| libm::log(factors[place].max(FLOOR)))
+    }
+
+    fn apply(&mut self, factors: &[f64; BETS]) {
+        let start = self.start().min(1.0 - self.started).max(0.0);
+        self.started += start;
+        self.looks += 1;
+        for (worth, factor) in self.worth.iter_mut().zip(factors) {
+            *worth = ((*worth + start) * factor).clamp(FLOOR, f64::MAX);
+        }
+    }
+
+    /// The share of all bets that begins at the coming look.
+    fn start(&self) -> f64 {
+        match (self.starts, self.looks) {
+            (Starts::Once, 0) => 1.0,
+            (Starts::Once, _) => 0.0,
+            (Starts::Over(planned), 0) => 0.5 + 0.5 / planned,
+            (Starts::Over(planned), _) => 0.5 / planned,
+        }
+    }
+
+    /// What one look multiplies each bet by, or nothing if there is nothing to compare.
+    fn factors(&self, candidate: Counts, stable: Counts) -> Option<[f64; BETS]> {
+        let Claim { multiple, plus, .. } = self.claim;
+        let relative = multiple > 0.0;
+        if candidate.requests <= 0.0 || (relative && stable.requests <= 0.0) {
+            return None;
+        }
+        let expected = multiple * candidate.requests;
+        let mut factors = [0.0; BETS];
+        for (factor, ratio) in factors.iter_mut().zip(self.ratios) {
+            // The contract's u = r1/r0 - 1 and -th0*u*n_g/n_b, without their cancelling differences.
+            let (up, down) = if relative {
+                let total = ratio * expected + stable.requests;
+                (
+                    stable.requests * (ratio - 1.0) / total,
+                    -expected * (ratio - 1.0) / total,
+                )
+            } else {
+                (ratio - 1.0, 0.0)
+            };
+            let log = self.gain(candidate.errors, up)
+                + if relative {
+                    self.gain(stable.errors, down)
+                } else {
+                    0.0
+                }
+                - plus * candidate.requests * up / self.cluster_size;
+            *factor = libm::exp(log).min(self.cap);
+        }
+        Some(factors)
+    }
+
+    /// `events * s(u)`: the gain of the bet `u` from events that come in clusters.
+    fn gain(&self, events: f64, u: f64) -> f64 {
+        if events <= 0.0 {
+            return 0.0;
+        }
+        if self.cluster_size <= 1.0 {
+            return events * libm::log1p(u);
+        }
+        events * (libm::log1p(u) - libm::log1p((1.0 - 1.0 / self.cluster_size) * u))
+    }
+}
+
+/// What one look of length `look` may multiply a bet by, so that a burst of `forgive` weighs no more.
+pub fn cap(look: SignedDuration, forgive: SignedDuration) -> f64 {
+    if look >= forgive {
+        return CAP;
+    }
+    libm::pow(CAP, look.as_secs_f64() / forgive.as_secs_f64())
+}
+
+fn ratios(bound: Bound) -> [f64; BETS] {
+    let (nearest, farthest): (f64, f64) = match bound {
+        Bound::AtMost => (1.15, 200.0),
+        Bound::AtLeast => (1.0 / 1.05, 1.0 / 20.0),
+    };
+    let mut ratios = [0.0; BETS];
+    for (place, ratio) in ratios.iter_mut().enumerate() {
+        *ratio = nearest * libm::pow(farthest / nearest, place as f64 / (BETS - 1) as f64);
+    }
+    ratios
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLANNED: u64 = 5760;
+
+    /// Feeds pairs of errors with 300 and 29,700 requests a look; compares to the digits given.
+    fn check(mut evidence: Evidence, errors: &[(f64, f64)], expect: &[&str]) {
+        let mut seen = Vec::new();
+        for (place, &(candidate, stable)) in errors.iter().enumerate() {
+            evidence.add(
+                Counts {
+                    requests: 300.0,
+                    errors: candidate,
+                },
+                Counts {
+                    requests: 29_700.0,
+                    errors: stable,
+                },
+            );
+            let decimals = expect[place]
+                .split_once('.')
+                .map_or(0, |(_, digits)| digits.len());
+            seen.push(format!("{:.decimals$}", evidence.value()));
+        }
+        assert_eq!(seen, expect);
+    }
+
+    fn at_most(multiple: f64, plus: f64) -> Claim {
+        Claim {
+            multiple,
+            plus,
+            bound: Bound::AtMost,
+        }
+    }
+
+    #[test]
+    fn golden_relative_errors() {
+        let evidence = Evidence::restarting(at_most(1.5, 0.0005), 1.0, PLANNED, CAP);
+        check(
+            evidence,
+            &[(3.0, 30.0), (4.0, 28.0), (2.0, 31.0), (5.0, 29.0)],
+            &["1.98867", "62.36", "102.907", "9566.19"],
+        );
+    }
+
+    #[test]
+    fn golden_one_look_is_capped() {
+        let evidence = Evidence::restarting(at_most(1.5, 0.0005), 1.0, PLANNED, CAP);
+        check(evidence, &[(15.0, 30.0); 3], &["48.5749", "4794.09", "479259"]);
+    }
+
+    #[test]
+    fn golden_clusters_weigh_less() {
+        let evidence = Evidence::restarting(at_most(1.5, 0.0005), 5.0, PLANNED, CAP);
+        check(
+            evidence,
+            &[(15.0, 30.0), (0.0, 25.0), (15.0, 30.0)],
+            &["2.11951", "1.45662", "6.50132"],
+        );
+    }
+
+    #[test]
+    fn golden_strict_without_a_cap() {
+        let evidence = Evidence::restarting(at_most(1.0, 0.0), 1.0, PLANNED, f64::INFINITY);
+        check(
+            evidence,
+            &[(0.0, 30.0), (1.0, 28.0), (3.0, 31.0)],
+            &["0.612141", "0.65756", "2.50527"],
+        );
+    }
+
+    #[test]
+    fn golden_absolute_errors() {
+        let evidence = Evidence::restarting(at_most(0.0, 0.01), 1.0, PLANNED, CAP);
+        check(
+            evidence,
+            &[(6.0, 0.0), (7.0, 0.0), (5.0, 0.0)],
+            &["0.779245", "1.8611", "2.27347"],
+        );
+    }
+
+    #[test]
+    fn looks_without_requests_say_nothing() {
+        let mut evidence = Evidence::restarting(at_most(1.5, 0.0005), 1.0, PLANNED, CAP);
+        let some = Counts {
+            requests: 10.0,
+            errors: 10.0,
+        };
+
+        assert!(!evidence.add(Counts::default(), some));
+        assert!(!evidence.add(some, Counts::default()));
+        assert_eq!(evidence.value().to_bits(), 1.0f64.to_bits());
+
+        let mut absolute = Evidence::restarting(at_most(0.0, 0.1), 1.0, PLANNED, CAP);
+        assert!(absolute.add(some, Counts::default()));
+    }
+
+    #[test]
+    fn short_looks_share_the_cap_of_the_burst_that_is_forgiven() {
+        let s = SignedDuration::from_secs;
+        assert!((cap(s(5), s(15)) - 4.641_588_8).abs() < 1e-6);
+        assert!((cap(s(15), s(15)) - 100.0).abs() < 1e-12);
+        assert!((cap(s(60), s(15)) - 100.0).abs() < 1e-12);
+        assert!((cap(s(1), s(0)) - 100.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn no_new_starts_after_the_planned_looks() {
+        let mut evidence = Evidence::restarting(at_most(1.5, 0.0005), 1.0, 3, CAP);
+        let (none, stable) = (
+            Counts {
+                requests: 300.0,
+                errors: 0.0,
+            },
+            Counts {
+                requests: 29_700.0,
+                errors: 30.0,
+            },
+        );
+        for _ in 0..3 {
+            evidence.add(none, stable);
+        }
+        assert!((evidence.started - 1.0).abs() < 1e-12);
+        let before = evidence.started;
+        evidence.add(none, stable);
+        assert!(evidence.started <= 1.0 && evidence.started >= before);
+    }
+
+    #[test]
+    fn endless_evidence_stays_a_number_and_can_be_taken_back() {
+        let mut evidence = Evidence::once(at_most(0.0, 0.01), 1.0);
+        let (bad, good) = (
+            Counts {
+                requests: 1e6,
+                errors: 1e6,
+            },
+            Counts {
+                requests: 1e6,
+                errors: 0.0,
+            },
+        );
+        for _ in 0..50 {
+            evidence.add(bad, bad);
+        }
+        assert!(evidence.value().is_finite() && evidence.value() > 1e300);
+        for _ in 0..50 {
+            evidence.add(good, good);
+        }
+        assert!(evidence.value() < 1e-6);
+        for _ in 0..50 {
+            evidence.add(bad, bad);
+        }
+        assert!(
+            evidence.value() > 1e300,
+            "bad weather in the past must not blind it"
+        );
+    }
+
+    #[test]
+    fn a_claim_that_holds_gains_no_evidence_on_average() {
+        // Exactly at the limit of "at least 1 %": the mean of e over all outcomes of one look is at most 1.
+        let mut mean = 0.0;
+        let mut chance = libm::exp(-3.0); // Poisson with mean 3 = 1 % of 300
+        for errors in 0..60 {
+            let mut evidence = Evidence::once(
+                Claim {
+                    multiple: 0.0,
+                    plus: 0.01,
+                    bound: Bound::AtLeast,
+                },
+                1.0,
+            );
+            evidence.add(
+                Counts {
+                    requests: 300.0,
+                    errors: f64::from(errors),
+                },
+                Counts::default(),
+            );
+            mean += chance * evidence.value();
+            chance *= 3.0 / f64::from(errors + 1);
+        }
+        assert!((mean - 1.0).abs() < 1e-9, "{mean}");
+    }
+}

@@ -1,0 +1,145 @@
+//! What happens in a rollout, as the journal keeps it and people are told.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{analysis::Outcome, rollout::record::Record, weight::Weight};
+
+/// Something that happened. The names are API: `events.jsonl` is read by others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A rollout began, at share 0.
+    Started,
+    /// A driver took the generation.
+    Taken,
+    /// The candidate has a new, higher share.
+    Raised {
+        /// The share before.
+        from: Weight,
+    },
+    /// A person set the share.
+    Set {
+        /// The share before.
+        from: Weight,
+        /// Why.
+        reason: String,
+    },
+    /// Share 0, resumable.
+    Paused {
+        /// The share before.
+        from: Weight,
+        /// Why.
+        reason: String,
+    },
+    /// Share 0, for good.
+    RolledBack {
+        /// The share before.
+        from: Weight,
+        /// Why.
+        reason: String,
+        /// From the decision to the router's confirmation, in milliseconds.
+        took_ms: u64,
+    },
+    /// Every step ended healthy; share 0 until the next phase.
+    Passed {
+        /// The share before.
+        from: Weight,
+    },
+    /// The verdict's outcome or its reason changed.
+    Judged {
+        /// The verdict's outcome.
+        outcome: Outcome,
+        /// The sentence for a person.
+        sentence: String,
+    },
+    /// A rise is forbidden, and why; empty when nothing forbids it any more.
+    Hindered {
+        /// In words.
+        obstacles: Vec<String>,
+    },
+    /// A step has had twice its time without a proof: a person must decide.
+    Overdue {
+        /// What the verdict says.
+        sentence: String,
+    },
+    /// The budget ended and a successor was called.
+    SuccessorCalled {
+        /// Its run, if the platform told.
+        run: Option<String>,
+    },
+    /// Calling it went wrong; tried again.
+    SuccessorFailed {
+        /// Why.
+        error: String,
+    },
+    /// A successor has taken the generation.
+    HandedOver {
+        /// To whom.
+        run: String,
+    },
+    /// Somebody newer owns the rollout.
+    Fenced {
+        /// Who.
+        by: String,
+    },
+    /// The router did not answer or did not obey.
+    RouterFailed {
+        /// Why.
+        error: String,
+    },
+    /// The rollback cannot be done now; tried again.
+    Stuck {
+        /// Why.
+        error: String,
+    },
+    /// A channel could not be reached. It stops nothing.
+    NotTold {
+        /// Which.
+        channel: String,
+        /// Why.
+        error: String,
+    },
+}
+
+/// One line of `events.jsonl`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// When.
+    pub at: Timestamp,
+    /// Which rollout.
+    pub rollout: String,
+    /// The record's generation.
+    pub generation: u64,
+    /// The record's sequence.
+    pub sequence: u64,
+    /// The share after it.
+    pub weight: Weight,
+    /// The record's phase.
+    pub phase: String,
+    /// Whose run wrote this line.
+    pub run: String,
+    /// On whose behalf.
+    pub actor: String,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+impl Line {
+    /// The line for `event` while the router has `record`.
+    #[must_use]
+    pub fn new(record: &Record, event: Event, run: &str, actor: &str, at: Timestamp) -> Self {
+        Self {
+            at,
+            rollout: record.rollout.clone(),
+            generation: record.generation,
+            sequence: record.sequence,
+            weight: record.weight,
+            phase: record.phase.clone(),
+            run: run.to_owned(),
+            actor: actor.to_owned(),
+            event,
+        }
+    }
+}

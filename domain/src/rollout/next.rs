@@ -1,0 +1,401 @@
+//! What a driver does next.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    exit::Outcome,
+    rollout::{
+        ladder::Require,
+        moves::Move,
+        record::{Record, State},
+    },
+};
+
+/// What the judgement says, as far as moves depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// Proved within bounds in this step, on fresh data.
+    Healthy,
+    /// No harm found, on fresh data.
+    Watch,
+    /// Neither yes nor no.
+    Hold,
+    /// Proved bad; the sentence for a person.
+    Rollback(String),
+}
+
+/// Whether somebody follows when the budget ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Successor {
+    /// Nobody was asked for.
+    Nobody,
+    /// One is to be called when the budget ends.
+    ToCall,
+    /// It was called and has not taken the generation yet.
+    Called,
+}
+
+/// All that the next move depends on.
+#[derive(Clone, Debug)]
+pub struct Situation<'a> {
+    /// As the router has it.
+    pub record: &'a Record,
+    /// The generation this driver took.
+    pub generation: u64,
+    /// Now.
+    pub now: Timestamp,
+    /// The last look's.
+    pub finding: &'a Finding,
+    /// Since when the metric source has given nothing, if it gives nothing.
+    pub blind_since: Option<Timestamp>,
+    /// What forbids a rise, in words: drift, another plan, another rollgate, no capacity.
+    pub obstacles: &'a [String],
+    /// The signal that asks this driver to leave.
+    pub interrupted: Option<&'a str>,
+    /// When this run's time is over.
+    pub budget_end: Timestamp,
+    /// Who follows.
+    pub successor: Successor,
+    /// The plan's limits of patience.
+    pub patience: Patience,
+}
+
+/// How long a driver waits for what it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For a metric source that gives nothing.
+    pub blind: SignedDuration,
+    /// For a successor that was called.
+    pub successor: SignedDuration,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Write this move.
+    Move(Move),
+    /// Call the successor.
+    CallSuccessor,
+    /// Wait for the next look.
+    Look,
+    /// Leave. `handed_over` when a successor is known to drive.
+    Stop {
+        /// The exit code.
+        outcome: Outcome,
+        /// A successor drives.
+        handed_over: bool,
+    },
+}
+
+/// What a driver does next.
+///
+/// The order is the order of importance: who owns the rollout, what is already decided, harm, an order to
+/// leave, blindness, time, and only then a rise.
+#[must_use]
+pub fn next(situation: &Situation<'_>) -> Action {
+    let &Situation {
+        record,
+        generation,
+        now,
+        finding,
+        blind_since,
+        obstacles,
+        interrupted,
+        ..
+    } = situation;
+    let stop = |outcome| Action::Stop {
+        outcome,
+        handed_over: false,
+    };
+
+    if record.generation != generation {
+        return match situation.successor {
+            Successor::Called if record.is_active() => Action::Stop {
+                outcome: Outcome::Done,
+                handed_over: true,
+            },
+            _ => stop(Outcome::Fenced),
+        };
+    }
+    let (step, since) = match record.state {
+        State::RolledBack { .. } => return stop(Outcome::Refused),
+        State::Passed => return stop(Outcome::Done),
+        State::Paused { .. } => return stop(Outcome::Hold),
+        State::Ready { step } => (step, None),
+        State::Holding { step, since } => (step, Some(since)),
+    };
+    if let Finding::Rollback(sentence) = finding {
+        return Action::Move(Move::RollBack(sentence.clone()));
+    }
+    if let Some(signal) = interrupted {
+        return Action::Move(Move::Pause(format!("the driver was asked to leave ({signal})")));
+    }
+    if let Some(blind) = blind_since.filter(|&blind| now.duration_since(blind) >= situation.patience.blind) {
+        return Action::Move(Move::Pause(format!(
+            "no metrics since {blind:.0}: nobody can watch the candidate"
+        )));
+    }
+    if now >= situation.budget_end {
+        let too_late = now.duration_since(situation.budget_end) >= situation.patience.successor;
+        match situation.successor {
+            Successor::Nobody => return Action::Move(Move::Pause("the driver's time is over".to_owned())),
+            _ if too_late => {
+                return Action::Move(Move::Pause(
+                    "the driver's time is over and no successor came".to_owned(),
+                ));
+            }
+            Successor::ToCall => return Action::CallSuccessor,
+            Successor::Called => {}
+        }
+    }
+    // From here on the share could rise, and only from here on.
+    if !obstacles.is_empty() || blind_since.is_some() {
+        return Action::Look;
+    }
+    let Some(since) = since else {
+        return Action::Move(Move::Raise);
+    };
+    let Some(here) = record.ladder.step(step) else {
+        return Action::Look;
+    };
+    let proved = match (finding, record.ladder.require()) {
+        (Finding::Healthy, _) | (Finding::Watch, Require::NoHarm) => true,
+        (Finding::Watch | Finding::Hold | Finding::Rollback(_), _) => false,
+    };
+    if !proved || now.duration_since(since) < here.duration {
+        return Action::Look;
+    }
+    match record.ladder.step(step + 1) {
+        Some(_) => Action::Move(Move::Advance),
+        None => Action::Move(Move::Pass),
+    }
+}
+
+/// Whether a step has had twice its time and is still not proved: a person is to be asked.
+#[must_use]
+pub fn is_overdue(record: &Record, now: Timestamp) -> bool {
+    match record.state {
+        State::Holding { step, since } => record
+            .ladder
+            .step(step)
+            .is_some_and(|step| now.duration_since(since) >= step.duration.saturating_mul(2)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::record::tests::{at, record};
+
+    fn holding() -> Record {
+        record(State::Holding {
+            step: 1,
+            since: at(0),
+        })
+    }
+
+    /// A driver at `second`, everything in order, judged `finding`.
+    fn situation<'a>(record: &'a Record, second: i64, finding: &'a Finding) -> Situation<'a> {
+        Situation {
+            record,
+            generation: 1,
+            now: at(second),
+            finding,
+            blind_since: None,
+            obstacles: &[],
+            interrupted: None,
+            budget_end: at(100_000),
+            successor: Successor::ToCall,
+            patience: Patience {
+                blind: SignedDuration::from_mins(15),
+                successor: SignedDuration::from_mins(20),
+            },
+        }
+    }
+
+    fn pauses(action: &Action) -> bool {
+        matches!(action, Action::Move(Move::Pause(_)))
+    }
+
+    #[test]
+    fn a_step_ends_when_its_time_is_over_and_health_is_proved() {
+        let record = holding();
+        for (second, finding, expected) in [
+            (599, Finding::Healthy, Action::Look),
+            (600, Finding::Healthy, Action::Move(Move::Advance)),
+            (600, Finding::Watch, Action::Look),
+            (600, Finding::Hold, Action::Look),
+            (60_000, Finding::Watch, Action::Look),
+        ] {
+            assert_eq!(
+                next(&situation(&record, second, &finding)),
+                expected,
+                "{second} {finding:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_demand_for_proof_watch_is_enough_but_hold_is_not() {
+        let mut record = holding();
+        let steps = record.ladder.steps().to_vec();
+        record.ladder = crate::rollout::ladder::Ladder::new(steps, Require::NoHarm).unwrap();
+        assert_eq!(
+            next(&situation(&record, 600, &Finding::Watch)),
+            Action::Move(Move::Advance)
+        );
+        assert_eq!(next(&situation(&record, 600, &Finding::Hold)), Action::Look);
+    }
+
+    #[test]
+    fn the_last_step_passes() {
+        let record = record(State::Holding {
+            step: 2,
+            since: at(0),
+        });
+        assert_eq!(
+            next(&situation(&record, 600, &Finding::Healthy)),
+            Action::Move(Move::Pass)
+        );
+    }
+
+    #[test]
+    fn harm_comes_before_an_order_to_leave_blindness_and_the_end_of_time() {
+        let record = holding();
+        let bad = Finding::Rollback("errors".to_owned());
+        let obstacles = ["drift".to_owned()];
+        let situation = Situation {
+            interrupted: Some("SIGINT"),
+            blind_since: Some(at(0)),
+            obstacles: &obstacles,
+            ..situation(&record, 200_000, &bad)
+        };
+        assert_eq!(
+            next(&situation),
+            Action::Move(Move::RollBack("errors".to_owned()))
+        );
+    }
+
+    #[test]
+    fn an_obstacle_stops_rises_and_only_rises() {
+        let obstacles = ["the plan was changed".to_owned()];
+        for record in [holding(), record(State::Ready { step: 0 })] {
+            let situation = Situation {
+                obstacles: &obstacles,
+                ..situation(&record, 600, &Finding::Healthy)
+            };
+            assert_eq!(next(&situation), Action::Look);
+            assert!(pauses(&next(&Situation {
+                interrupted: Some("SIGTERM"),
+                ..situation
+            })));
+        }
+    }
+
+    #[test]
+    fn a_blind_driver_raises_nothing_and_leaves_nothing_behind() {
+        let ready = record(State::Ready { step: 0 });
+        let holding = holding();
+        let blind = |record, second| {
+            next(&Situation {
+                blind_since: Some(at(0)),
+                ..situation(record, second, &Finding::Hold)
+            })
+        };
+        assert_eq!(blind(&ready, 10), Action::Look);
+        assert_eq!(blind(&holding, 899), Action::Look);
+        assert!(pauses(&blind(&holding, 900)));
+        assert!(pauses(&blind(&ready, 900)));
+    }
+
+    #[test]
+    fn the_end_of_the_budget_calls_a_successor_and_waits_for_it() {
+        let record = holding();
+        let finding = Finding::Watch;
+        let at_end = |successor, second| {
+            let end = Situation {
+                budget_end: at(1000),
+                successor,
+                ..situation(&record, second, &finding)
+            };
+            next(&end)
+        };
+        assert_eq!(at_end(Successor::ToCall, 1000), Action::CallSuccessor);
+        assert_eq!(at_end(Successor::Called, 1001), Action::Look);
+        assert!(pauses(&at_end(Successor::Called, 1000 + 20 * 60)));
+        assert!(pauses(&at_end(Successor::ToCall, 1000 + 20 * 60)));
+        assert!(pauses(&at_end(Successor::Nobody, 1000)));
+    }
+
+    #[test]
+    fn a_driver_leaves_when_another_has_the_generation() {
+        let mut record = holding();
+        record.generation = 2;
+        let finding = Finding::Healthy;
+        let mut situation = situation(&record, 600, &finding);
+        assert_eq!(
+            next(&situation),
+            Action::Stop {
+                outcome: Outcome::Fenced,
+                handed_over: false
+            }
+        );
+        situation.successor = Successor::Called;
+        assert_eq!(
+            next(&situation),
+            Action::Stop {
+                outcome: Outcome::Done,
+                handed_over: true
+            }
+        );
+        let mut rolled_back = record.clone();
+        rolled_back.state = State::RolledBack {
+            reason: "a person".to_owned(),
+        };
+        situation.record = &rolled_back;
+        assert_eq!(
+            next(&situation),
+            Action::Stop {
+                outcome: Outcome::Fenced,
+                handed_over: false
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_over_is_over() {
+        let finding = Finding::Healthy;
+        for (state, outcome) in [
+            (
+                State::RolledBack {
+                    reason: String::new(),
+                },
+                Outcome::Refused,
+            ),
+            (State::Passed, Outcome::Done),
+            (
+                State::Paused {
+                    step: 0,
+                    reason: String::new(),
+                },
+                Outcome::Hold,
+            ),
+        ] {
+            let record = record(state);
+            assert_eq!(
+                next(&situation(&record, 0, &finding)),
+                Action::Stop {
+                    outcome,
+                    handed_over: false
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn twice_its_time_makes_a_step_overdue() {
+        assert!(!is_overdue(&holding(), at(1199)));
+        assert!(is_overdue(&holding(), at(1200)));
+    }
+}

@@ -1,0 +1,332 @@
+//! What several binaries have in common: flags, and how a plan becomes providers.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
+use rollgate_domain::{
+    analysis,
+    exit::Outcome,
+    notice::Severity,
+    rollout::{
+        ladder::{Ladder, Require, Step},
+        moves::Start,
+        record::{Evidence, Pin, Record, Version},
+    },
+};
+use secrecy::SecretString;
+
+use super::{say, variable};
+use crate::{
+    error::Usage,
+    github::{
+        outputs,
+        run::{Files, Run},
+    },
+    journal::Journal,
+    operations::{announce::People, desk::Desk},
+    plan::{self, Channel as PlanChannel, Plan, Source as PlanSource, Traffic},
+    providers::{
+        channels::{Channel, slack::Slack, summary::Summary},
+        clock::Clock,
+        metrics::{self, Counters, Metrics, Release, Selector, Source},
+        traffic::haproxy::Haproxy,
+    },
+};
+
+/// Where the plan is.
+#[derive(Args, Clone, Debug)]
+pub struct PlanFlag {
+    /// The plan file
+    #[arg(long, value_name = "FILE", env = "ROLLGATE_PLAN", default_value = plan::DEFAULT_PATH, global = true)]
+    pub plan: PathBuf,
+}
+
+/// Where the journal goes.
+#[derive(Args, Clone, Debug)]
+pub struct OutFlag {
+    /// The folder for events.jsonl, samples.jsonl, verdict.json and rollgate.log
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ROLLGATE_OUT",
+        default_value = "rollgate-out"
+    )]
+    pub out: PathBuf,
+}
+
+/// In which form data goes to stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+/// A span of time as people write it: `5h30m`, `90s`, `1500ms`.
+pub(crate) fn span(text: &str) -> Result<SignedDuration, String> {
+    match text.parse::<SignedDuration>() {
+        Ok(span) if span > SignedDuration::ZERO => Ok(span),
+        Ok(_) => Err("must be longer than 0 s".to_owned()),
+        Err(_) => Err("expected a span of time such as 5h30m, 10m or 90s".to_owned()),
+    }
+}
+
+impl PlanFlag {
+    /// The checked plan.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage`]: everything that is wrong with it, with places.
+    pub fn read(&self) -> anyhow::Result<Plan> {
+        Plan::read(&self.plan).map_err(|error| Usage(error.to_string()).into())
+    }
+}
+
+/// The router that `traffic` names.
+pub(crate) fn router(traffic: &Traffic) -> Haproxy {
+    let plan::Haproxy {
+        sockets,
+        map,
+        key,
+        backends: [stable, candidate],
+    } = traffic.haproxy.clone();
+    Haproxy::new(sockets, map, key, stable, candidate)
+}
+
+/// The metric source that the plan names, for the two versions of a rollout.
+///
+/// # Errors
+///
+/// [`Usage`] for a selector that is none; an error for a source that cannot tell the versions apart.
+pub(crate) fn metric_source(
+    plan: &Plan,
+    stable: &Version,
+    candidate: &Version,
+) -> anyhow::Result<Box<dyn Metrics>> {
+    let selector = |key: &str, text: &str| {
+        text.parse::<Selector>()
+            .map_err(|error| Usage(format!("metrics.{key} in the plan: {error}")))
+    };
+    let counters = Counters {
+        requests: selector("requests", &plan.metrics.requests)?,
+        errors: selector("errors", &plan.metrics.errors)?,
+    };
+    let source = match &plan.metrics.source {
+        PlanSource::Prometheus(plan::Prometheus { url, version_label }) => Source::Prometheus {
+            url: url.to_string(),
+            version_label: version_label.clone(),
+        },
+        PlanSource::Scrape(plan::Scrape { pages }) => {
+            let pages = pages
+                .iter()
+                .map(|(backend, pages)| (backend.clone(), pages.iter().map(ToString::to_string).collect()))
+                .collect();
+            Source::Scrape { pages }
+        }
+    };
+    fn release(version: &Version) -> Release<'_> {
+        Release {
+            backend: &version.backend,
+            version: &version.version,
+        }
+    }
+    metrics::connect(&source, &counters, release(stable), release(candidate)).context("metrics in the plan")
+}
+
+/// The plan's steps.
+///
+/// # Errors
+///
+/// [`Usage`]; the plan has been checked for all of them before.
+pub(crate) fn ladder(plan: &Plan) -> anyhow::Result<Ladder> {
+    let plan::Canary { require, steps } = &plan.phases.canary;
+    let require = match require {
+        plan::Require::Proof => Require::Proof,
+        plan::Require::NoHarm => Require::NoHarm,
+    };
+    let steps = steps
+        .iter()
+        .map(|step| Step {
+            weight: step.weight,
+            duration: step.duration,
+        })
+        .collect();
+    Ladder::new(steps, require)
+        .map_err(|error| Usage(format!("phases.canary.steps in the plan: {error}")).into())
+}
+
+/// The plan and the rollgate at hand.
+pub(crate) fn pin(plan: &Plan, commit: Option<String>) -> Pin {
+    Pin {
+        hash: plan.hash.clone(),
+        commit,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// How evidence is counted before anything is measured.
+pub(crate) fn evidence(plan: &Plan) -> Evidence {
+    Evidence {
+        origin: Timestamp::UNIX_EPOCH,
+        look: plan.judgement.look,
+        cluster_size: plan.judgement.cluster_size.unwrap_or(1.0),
+        warm_since: None,
+    }
+}
+
+/// The judge's settings for `record`. `past`: whether the source can be asked about it.
+pub(crate) fn judge_settings(plan: &Plan, record: &Record, past: bool) -> analysis::Settings {
+    let Evidence {
+        look,
+        cluster_size,
+        warm_since,
+        origin: _,
+    } = record.evidence;
+    // Twice the steps' time: a step may take that long before a person is asked.
+    let planned = record.ladder.duration().saturating_mul(2);
+    // A source without a past starts anew in each run, with its share of the error budget.
+    let runs = if past {
+        1.0
+    } else {
+        (planned.as_secs_f64() / plan.driver.budget.as_secs_f64())
+            .ceil()
+            .max(1.0)
+    };
+    analysis::Settings {
+        look,
+        planned,
+        grace: plan.judgement.grace,
+        forgive: plan.judgement.forgive,
+        delay: plan.judgement.delay,
+        cluster_size,
+        alpha: analysis::Settings::default().alpha / runs,
+        critical: plan.limits.error_rate.critical,
+        proof: match plan.judgement.proof {
+            plan::Proof::Normal => analysis::Proof::Normal,
+            plan::Proof::Strict => analysis::Proof::Strict,
+        },
+        // With a past the first request is found again.
+        warm_since: if past { None } else { warm_since },
+    }
+}
+
+/// A rollout with nothing known of it but the router: for a rollback over a record that cannot be read.
+pub(crate) fn blank(service: &str, traffic: &Traffic) -> anyhow::Result<Start> {
+    let [stable, candidate] = &traffic.haproxy.backends;
+    let version = |backend: &String| Version {
+        backend: backend.clone(),
+        version: backend.clone(),
+    };
+    let step = Step {
+        weight: rollgate_domain::weight::Weight::FULL,
+        duration: SignedDuration::from_secs(1),
+    };
+    Ok(Start {
+        service: service.to_owned(),
+        stable: version(stable),
+        candidate: version(candidate),
+        ladder: Ladder::new(vec![step], Require::Proof)?,
+        evidence: Evidence {
+            origin: Timestamp::UNIX_EPOCH,
+            look: SignedDuration::from_secs(15),
+            cluster_size: 1.0,
+            warm_since: None,
+        },
+        pin: Pin {
+            hash: String::new(),
+            commit: None,
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+    })
+}
+
+/// The channels that the plan routes to and that can be reached from here; what is missing is said.
+pub(crate) fn people(routes: &plan::Notify, github: Option<&Run>) -> People {
+    let files = Files::from_variables(variable);
+    let slack = variable("SLACK_WEBHOOK_URL").map(SecretString::from);
+    let channel = |wanted: PlanChannel| -> Option<Arc<dyn Channel>> {
+        match wanted {
+            PlanChannel::Slack => slack
+                .clone()
+                .map(|url| Arc::new(Slack::new(reqwest::Client::new(), url)) as Arc<dyn Channel>),
+            PlanChannel::Summary => files
+                .summary
+                .clone()
+                .map(|path| Arc::new(Summary::new(path)) as Arc<dyn Channel>),
+        }
+    };
+    let plan::Notify {
+        critical,
+        warning,
+        info,
+    } = routes;
+    let named = [
+        (Severity::Critical, critical),
+        (Severity::Warning, warning),
+        (Severity::Info, info),
+    ];
+    if slack.is_none()
+        && named
+            .iter()
+            .any(|(_, channels)| channels.contains(&PlanChannel::Slack))
+    {
+        say("warning: the plan tells Slack, but SLACK_WEBHOOK_URL is not set: nobody is told there");
+    }
+    let routes: BTreeMap<_, _> = named
+        .into_iter()
+        .map(|(severity, channels)| (severity, channels.iter().copied().filter_map(channel).collect()))
+        .collect();
+    People::new(routes, github.map(Run::url))
+}
+
+/// Journal, people and clock of this run.
+pub(crate) fn desk(out: PathBuf, routes: &plan::Notify, github: Option<&Run>) -> Desk {
+    let (run, actor) = match github {
+        Some(run) => (
+            format!("{} attempt {}", run.url(), run.attempt),
+            run.actor.clone(),
+        ),
+        None => (format!("process {} on {}", std::process::id(), host()), user()),
+    };
+    Desk {
+        run,
+        actor,
+        journal: Journal::new(out, say),
+        people: people(routes, github),
+        clock: Clock::system(),
+    }
+}
+
+fn host() -> String {
+    std::fs::read_to_string("/etc/hostname")
+        .map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
+}
+
+fn user() -> String {
+    variable("USER")
+        .or_else(|| variable("LOGNAME"))
+        .unwrap_or_else(|| "somebody".to_owned())
+}
+
+/// Writes the step's outputs, in a GitHub job. That they cannot be written changes nothing that was done.
+pub(crate) fn step_outputs(outcome: Outcome, handed_over: bool, record: Option<&Record>) {
+    let Some(path) = Files::from_variables(variable).output else {
+        return;
+    };
+    let mut values = vec![
+        ("outcome", outcome.word().to_owned()),
+        ("continue", handed_over.to_string()),
+    ];
+    if let Some(record) = record {
+        values.push(("weight", record.weight.percent().to_string()));
+        values.push(("phase", record.phase.clone()));
+        values.push(("rollout_id", record.rollout.clone()));
+    }
+    if let Err(error) = outputs::write(&path, &values) {
+        say(&format!("warning: {}", crate::error::chain(&error)));
+    }
+}

@@ -1,0 +1,98 @@
+//! `rollback`: back to stable, at once. Needs the router and nothing else.
+
+use jiff::SignedDuration;
+use rollgate_domain::{exit::Outcome, rollout::moves::Move};
+
+use crate::{
+    commands::{
+        print, say,
+        shared::{OutFlag, PlanFlag, blank, desk, router, span, step_outputs},
+        variable,
+    },
+    error::Usage,
+    github::run::Run,
+    operations::rollback::{Base, roll_back},
+    plan::{self, Plan, Rescue, Traffic},
+    providers::traffic::Router as _,
+};
+
+/// Take all traffic back to stable, whatever the record says
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Raises the generation, so that every driver of the rollout stops. May be repeated.
+
+Example:
+  shift-traffic rollback --reason 'orders fail since 14:02'")]
+pub(crate) struct Args {
+    /// Why, for those who read it later
+    #[arg(
+        long,
+        value_name = "TEXT",
+        env = "ROLLGATE_REASON",
+        default_value = "rolled back by hand"
+    )]
+    reason: String,
+    /// How long to go on trying while the router does not obey; then exit code 5
+    #[arg(long, value_name = "SPAN", default_value = "2m", value_parser = span)]
+    patience: SignedDuration,
+    /// Print the exact change and touch nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    out: OutFlag,
+}
+
+pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {
+    let Args {
+        reason,
+        patience,
+        dry_run,
+        out,
+    } = args;
+    // A mistake in the plan's other sections must not keep the traffic where it is.
+    let Rescue {
+        service,
+        traffic,
+        warning,
+    } = Traffic::read(&plan.plan).map_err(|error| Usage(error.to_string()))?;
+    if let Some(warning) = warning {
+        say(&format!("warning: {warning}"));
+    }
+    let routes = Plan::read(&plan.plan).map_or_else(|_| plan::Notify::default(), |plan| plan.notify);
+    let router = router(&traffic);
+    let github = Run::from_variables(variable);
+    let mut desk = desk(out.out, &routes, github.as_ref());
+    let blank = blank(&service, &traffic)?;
+
+    if dry_run {
+        let seen = router.read().await?;
+        let after = match seen.record {
+            Ok(Some(record)) => record.after(Move::RollBack(reason), desk.by())?,
+            Ok(None) | Err(_) => rollgate_domain::rollout::record::Record::start(blank, None, desk.by()),
+        };
+        print(&router.describe(&after));
+        return Ok(Outcome::Done);
+    }
+    let base = Base {
+        known: None,
+        blank,
+        fence: None,
+    };
+    let done = roll_back(&router, &mut desk, base, &reason, patience).await;
+    let record = &done.record;
+    say(&match done.outcome {
+        Outcome::Stuck => format!(
+            "STUCK: the traffic is not known to be back at {}; a person must look at the router now",
+            record.stable.backend
+        ),
+        _ => format!(
+            "{}: candidate at {}, {}",
+            record.rollout,
+            record.weight,
+            record.state_in_words()
+        ),
+    });
+    step_outputs(done.outcome, false, Some(record));
+    desk.close(record, std::time::Duration::from_secs(10)).await;
+    Ok(done.outcome)
+}

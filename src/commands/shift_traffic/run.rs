@@ -1,0 +1,157 @@
+//! `run`: drives the rollout that the router holds.
+
+use jiff::SignedDuration;
+use rollgate_domain::{
+    exit::Outcome,
+    rollout::{moves::Move, next::Patience},
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    commands::{
+        print, say,
+        shared::{
+            OutFlag, PlanFlag, blank, desk, judge_settings, metric_source, pin, router, span, step_outputs,
+        },
+        variable,
+    },
+    github::{dispatch::Dispatcher, run::Run},
+    operations::{
+        drive::{self, Ended, Orders, World},
+        look::Watcher,
+    },
+    providers::traffic::Router as _,
+};
+
+/// Drive the rollout that the router holds: raise, judge, advance, take back
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  shift-traffic run                        until the phase ends, or the plan's budget
+  shift-traffic run --budget 30m           half an hour; then the share is 0 and the rollout paused
+  shift-traffic run --dispatch             in a GitHub job: call the next job when the budget ends")]
+pub(crate) struct Args {
+    /// How long this run drives; default: the plan's driver.budget
+    #[arg(long, value_name = "SPAN", env = "ROLLGATE_BUDGET", value_parser = optional_span)]
+    budget: Option<OptionalSpan>,
+    /// Dispatch the workflow of this GitHub run again when the budget ends, and leave when that run drives
+    #[arg(long, env = "ROLLGATE_DISPATCH")]
+    dispatch: bool,
+    /// Print what the first write would be and touch nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    out: OutFlag,
+}
+
+/// A workflow that leaves the input empty has not given it.
+#[derive(Clone, Copy, Debug)]
+struct OptionalSpan(Option<SignedDuration>);
+
+fn optional_span(text: &str) -> Result<OptionalSpan, String> {
+    if text.is_empty() {
+        Ok(OptionalSpan(None))
+    } else {
+        span(text).map(|span| OptionalSpan(Some(span)))
+    }
+}
+
+pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {
+    // From here on, whoever asks this process to leave is heard.
+    let interrupt = interrupts()?;
+    let plan = plan.read()?;
+    let Args {
+        budget,
+        dispatch,
+        dry_run,
+        out,
+    } = args;
+    let budget = budget
+        .and_then(|OptionalSpan(span)| span)
+        .unwrap_or(plan.driver.budget);
+    let github = Run::from_variables(variable);
+    let dispatcher = match (dispatch, &github) {
+        (true, Some(run)) => Some(Dispatcher::new(run)?),
+        (true, None) => {
+            return Err(crate::error::Usage("--dispatch works in a GitHub job only".to_owned()).into());
+        }
+        (false, _) => None,
+    };
+    let router = router(&plan.traffic);
+    let mut desk = desk(out.out, &plan.notify, github.as_ref());
+
+    if dry_run {
+        let seen = router.read().await?;
+        let Some(record) = seen.record? else {
+            anyhow::bail!("no rollout is recorded on the router")
+        };
+        print(&router.describe(&record.after(Move::Take, desk.by())?));
+        return Ok(Outcome::Done);
+    }
+    let record = match drive::take(&router, &mut desk).await? {
+        Ok(record) => record,
+        Err(ended) => return Ok(end(&ended)),
+    };
+    let metrics = metric_source(&plan, &record.stable, &record.candidate)?;
+    let settings = judge_settings(&plan, &record, metrics.has_past());
+    let watcher = Watcher::new(metrics.as_ref(), settings, &record, desk.clock.now());
+    let world = World {
+        router: &router,
+        watcher,
+        dispatcher: dispatcher.as_ref(),
+        interrupt,
+    };
+    let orders = Orders {
+        budget,
+        patience: Patience {
+            blind: plan.driver.blind,
+            successor: plan.driver.successor_within,
+        },
+        pin: pin(&plan, None),
+        blank: blank(&plan.service, &plan.traffic)?,
+    };
+    let ended = drive::drive(record, world, &mut desk, &orders).await;
+    Ok(end(&ended))
+}
+
+fn end(ended: &Ended) -> Outcome {
+    let Ended {
+        outcome,
+        handed_over,
+        record,
+    } = ended;
+    say(&format!(
+        "{}: candidate at {}, {}",
+        record.rollout,
+        record.weight,
+        record.state_in_words()
+    ));
+    step_outputs(*outcome, *handed_over, Some(record));
+    *outcome
+}
+
+/// The runner sends SIGINT and 7.5 s later SIGTERM; a shell sends the first, `kill` the second.
+fn interrupts() -> anyhow::Result<watch::Receiver<Option<&'static str>>> {
+    let (sender, receiver) = watch::channel(None);
+    for (kind, name) in [
+        (SignalKind::interrupt(), "SIGINT"),
+        (SignalKind::terminate(), "SIGTERM"),
+    ] {
+        let mut signals = signal(kind)?;
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                // The first one stays: nothing is left to be asked of a driver that leaves.
+                sender.send_if_modified(|asked| {
+                    let first = asked.is_none();
+                    asked.get_or_insert(name);
+                    first
+                });
+            }
+        });
+    }
+    Ok(receiver)
+}

@@ -1,0 +1,76 @@
+//! `verify-health`: is it healthy?
+
+mod check;
+mod subject;
+mod watch;
+
+use clap::{Parser, Subcommand};
+use rollgate_domain::{
+    analysis::{self, Verdict},
+    exit::Outcome,
+};
+
+use super::{
+    completions::Completions,
+    print,
+    shared::{Format, PlanFlag},
+};
+
+/// Is it healthy: judges the candidate beside stable, on their own traffic
+#[derive(Debug, Parser)]
+#[command(name = "verify-health", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    plan: PlanFlag,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  verify-health check                             the rollout on the router, judged now
+  verify-health check --now 2026-11-23T14:00:00Z  as it would have been judged then
+  verify-health watch --for 10m                   look after look
+
+Exit codes:
+  0 healthy or nothing found yet   1 error   2 usage or plan   3 bad: roll back   4 hold";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Check(check::Args),
+    Watch(watch::Args),
+    /// Print the completions for a shell
+    Completions(Completions),
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// There is nothing to judge; [`crate::error::Usage`] for the plan and the flags.
+pub async fn run(args: Args) -> anyhow::Result<Outcome> {
+    let Args { plan, verb } = args;
+    match verb {
+        Verb::Check(args) => check::run(&plan, &args).await,
+        Verb::Watch(args) => watch::run(&plan, &args).await,
+        Verb::Completions(completions) => Ok(completions.run::<Args>()),
+    }
+}
+
+/// The exit code that says what the verdict says.
+fn outcome(verdict: &Verdict) -> Outcome {
+    match verdict.outcome {
+        analysis::Outcome::Healthy | analysis::Outcome::Watch => Outcome::Done,
+        analysis::Outcome::Rollback => Outcome::Refused,
+        analysis::Outcome::Hold => Outcome::Hold,
+    }
+}
+
+/// The sentence for people, one JSON object a line for programs.
+fn show(verdict: &Verdict, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Text => print(&format!("{}\n", verdict.sentence)),
+        Format::Json => print(&format!("{}\n", serde_json::to_string(verdict)?)),
+    }
+    Ok(())
+}

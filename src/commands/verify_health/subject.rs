@@ -1,0 +1,111 @@
+//! Which rollout is judged: the one on the router, or one that the flags describe.
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use rollgate_domain::rollout::{
+    moves::{By, Start},
+    record::{Record, State, Version},
+};
+
+use crate::{
+    commands::shared::{evidence, judge_settings, ladder, metric_source, pin, router},
+    operations::look::Watcher,
+    plan::Plan,
+    providers::{metrics::Metrics, traffic::Router as _},
+};
+
+/// What to judge
+#[derive(clap::Args, Debug)]
+pub(crate) struct Subject {
+    /// Judge from this time on, without asking the router
+    #[arg(long, value_name = "TIME", requires_all = ["candidate_version", "stable_version"])]
+    since: Option<Timestamp>,
+    /// Seek the proof of health from this time on; default: the present step's, or --since
+    #[arg(long, value_name = "TIME")]
+    step_since: Option<Timestamp>,
+    /// The candidate's value of the metrics' version label
+    #[arg(
+        long,
+        value_name = "VERSION",
+        env = "ROLLGATE_CANDIDATE_VERSION",
+        requires = "since"
+    )]
+    candidate_version: Option<String>,
+    /// Stable's value of the metrics' version label
+    #[arg(
+        long,
+        value_name = "VERSION",
+        env = "ROLLGATE_STABLE_VERSION",
+        requires = "since"
+    )]
+    stable_version: Option<String>,
+}
+
+impl Subject {
+    /// The record to judge by.
+    pub(crate) async fn record(&self, plan: &Plan) -> anyhow::Result<Record> {
+        let Self {
+            since,
+            candidate_version,
+            stable_version,
+            ..
+        } = self;
+        let (Some(since), Some(candidate), Some(stable)) = (since, candidate_version, stable_version) else {
+            let seen = router(&plan.traffic).read().await?;
+            return seen.record?.context(
+                "no rollout is recorded on the router; to judge without one give --since, --candidate-version and --stable-version",
+            );
+        };
+        let [first, second] = &plan.traffic.haproxy.backends;
+        let version = |backend: &String, version: &String| Version {
+            backend: backend.clone(),
+            version: version.clone(),
+        };
+        let mut evidence = evidence(plan);
+        evidence.origin = *since;
+        let start = Start {
+            service: plan.service.clone(),
+            stable: version(first, stable),
+            candidate: version(second, candidate),
+            ladder: ladder(plan)?,
+            evidence,
+            pin: pin(plan, None),
+        };
+        Ok(Record::start(
+            start,
+            None,
+            By {
+                run: "verify-health",
+                actor: "",
+                at: *since,
+            },
+        ))
+    }
+
+    /// The record's metric source.
+    pub(crate) fn metrics(plan: &Plan, record: &Record) -> anyhow::Result<Box<dyn Metrics>> {
+        metric_source(plan, &record.stable, &record.candidate)
+    }
+
+    /// A watcher at the step in question.
+    pub(crate) fn watcher<'a>(
+        &self,
+        plan: &Plan,
+        record: &Record,
+        metrics: &'a dyn Metrics,
+        now: Timestamp,
+    ) -> Watcher<'a> {
+        let mut watcher = Watcher::new(
+            metrics,
+            judge_settings(plan, record, metrics.has_past()),
+            record,
+            now,
+        );
+        let (since, step) = match record.state {
+            State::Holding { step, since } => (since, record.ladder.step(step)),
+            _ => (record.evidence.origin, None),
+        };
+        watcher.begin_step(self.step_since.unwrap_or(since), step);
+        watcher
+    }
+}

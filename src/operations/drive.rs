@@ -1,0 +1,562 @@
+//! Ask, do, tell, until the rollout says stop.
+//!
+//! What goes wrong outside is a circumstance, never the end of the loop: a metrics outage must not leave the
+//! canary live. Every turn begins with what the router has, because others may have written: a person, a
+//! rollback, a newer driver.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use jiff::{SignedDuration, Timestamp};
+use rollgate_domain::{
+    analysis::{Outcome as Judged, Verdict},
+    exit::Outcome,
+    rollout::{
+        event::Event,
+        moves::{Move, Start},
+        next::{self, Action, Finding, Patience, Situation, Successor},
+        record::{Pin, Record, State, Unreadable},
+    },
+};
+use tokio::sync::watch;
+
+use super::{
+    desk::Desk,
+    look::Watcher,
+    rollback::{self, Base},
+};
+use crate::{
+    error::chain,
+    github::dispatch::Dispatcher,
+    providers::traffic::{Router, Seen, WriteError},
+};
+
+/// How often the record is written to show that the driver lives; a look may be longer.
+const HEARTBEAT: SignedDuration = SignedDuration::from_secs(15);
+
+/// How often the log says how it goes while nothing happens.
+const PROGRESS: SignedDuration = SignedDuration::from_secs(10);
+
+/// After an order to leave: the runner kills 10 s after it asked, and the last words need some of them.
+const LEAVING: SignedDuration = SignedDuration::from_secs(4);
+
+/// How long last words may take then.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// While a rollback cannot be done. Afterwards the driver leaves with 5, and its successor tries on.
+const ROLLING_BACK: SignedDuration = SignedDuration::from_mins(5);
+
+/// What the driver works with.
+pub struct World<'a> {
+    /// Splits the traffic and keeps the record.
+    pub router: &'a dyn Router,
+    /// Looks and judges.
+    pub watcher: Watcher<'a>,
+    /// Calls the successor, if one is wanted.
+    pub dispatcher: Option<&'a Dispatcher>,
+    /// Becomes the signal's name when this process is asked to leave.
+    pub interrupt: watch::Receiver<Option<&'static str>>,
+}
+
+/// What the driver was told.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// How long this run drives.
+    pub budget: SignedDuration,
+    /// How long it waits for what it needs.
+    pub patience: Patience,
+    /// The plan and the rollgate at hand, to compare with the record's.
+    pub pin: Pin,
+    /// For a rollback over a record that cannot be read.
+    pub blank: Start,
+}
+
+/// How the run ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The exit code.
+    pub outcome: Outcome,
+    /// A successor drives on.
+    pub handed_over: bool,
+    /// The last that is known of the rollout.
+    pub record: Record,
+}
+
+/// Takes the rollout that the router holds: raises the generation, so that whoever drove before stops.
+///
+/// # Errors
+///
+/// There is no rollout, its record cannot be read, or the router does not take the write.
+pub async fn take(router: &dyn Router, desk: &mut Desk) -> anyhow::Result<Result<Record, Ended>> {
+    loop {
+        let seen = router.read().await?;
+        let record = match &seen.record {
+            Ok(Some(record)) => record.clone(),
+            Ok(None) => bail!("no rollout is recorded on the router: begin one with shift-traffic start"),
+            Err(unreadable) => {
+                return Err(anyhow::Error::new(unreadable.clone())).context(
+                    "the rollout cannot be driven (shift-traffic rollback overwrites the record and sets 0 %)",
+                );
+            }
+        };
+        let ended = |outcome| {
+            Ok(Err(Ended {
+                outcome,
+                handed_over: false,
+                record: record.clone(),
+            }))
+        };
+        match record.state {
+            State::RolledBack { .. } => return ended(Outcome::Refused),
+            State::Passed => return ended(Outcome::Done),
+            State::Ready { .. } | State::Holding { .. } | State::Paused { .. } => {}
+        }
+        if let Some(drift) = seen.drift {
+            // Writing would raise what somebody has lowered by hand.
+            desk.note(
+                &record,
+                Event::Hindered {
+                    obstacles: vec![drift],
+                },
+            );
+            return ended(Outcome::Hold);
+        }
+        let taken = record.after(Move::Take, desk.by())?;
+        match router.write(&seen, &taken).await {
+            Ok(_) => {
+                desk.note(&taken, Event::Taken);
+                return Ok(Ok(taken));
+            }
+            Err(WriteError::Conflict) => {}
+            Err(error) => return Err(error).context("take over the rollout"),
+        }
+    }
+}
+
+/// Drives `record`, which this run has taken, until it ends, somebody else takes it, or nobody may watch it
+/// any more.
+pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders: &Orders) -> Ended {
+    let budget_end = desk
+        .clock
+        .now()
+        .saturating_add(orders.budget)
+        .unwrap_or(Timestamp::MAX);
+    let generation = record.generation;
+    let mut driver = Driving {
+        record,
+        generation,
+        obstacles: Vec::new(),
+        router_error: None,
+        call_error: None,
+        judged: None,
+        overdue_since: None,
+        said_at: Timestamp::MIN,
+    };
+    let mut successor = if world.dispatcher.is_some() {
+        Successor::ToCall
+    } else {
+        Successor::Nobody
+    };
+    driver.watch(&mut world, desk).await;
+    loop {
+        let seen = driver.see(world.router, desk, &orders.pin).await;
+        let interrupted = *world.interrupt.borrow();
+        let finding = driver.finding(&world.watcher);
+        let action = next::next(&Situation {
+            record: &driver.record,
+            generation,
+            now: desk.clock.now(),
+            finding: &finding,
+            blind_since: world.watcher.blind_since(),
+            obstacles: &driver.obstacles,
+            interrupted,
+            budget_end,
+            successor,
+            patience: orders.patience,
+        });
+        match action {
+            Action::Move(Move::RollBack(reason)) => {
+                let base = Base {
+                    known: Some(&driver.record),
+                    blank: orders.blank.clone(),
+                    fence: Some(generation),
+                };
+                let done = rollback::roll_back(world.router, desk, base, &reason, ROLLING_BACK).await;
+                let outcome = match done.outcome {
+                    Outcome::Done => Outcome::Refused,
+                    other => other,
+                };
+                driver.record = done.record;
+                return driver.leave(outcome, false, desk, interrupted).await;
+            }
+            Action::Move(step @ (Move::Pause(_) | Move::Pass)) => {
+                // Nobody watches after this: it is tried for as long as there is time.
+                let patience = if interrupted.is_some() {
+                    LEAVING
+                } else {
+                    ROLLING_BACK
+                };
+                if !driver.lower(step, world.router, desk, patience).await {
+                    return driver.leave(Outcome::Stuck, false, desk, interrupted).await;
+                }
+            }
+            Action::Move(step) => driver.write(seen, step, &mut world, desk).await,
+            Action::CallSuccessor => {
+                if driver.call(world.dispatcher, desk).await {
+                    successor = Successor::Called;
+                } else {
+                    driver.watch(&mut world, desk).await;
+                }
+            }
+            Action::Look => {
+                driver.beat(seen, &world, desk).await;
+                driver.watch(&mut world, desk).await;
+            }
+            Action::Stop { outcome, handed_over } => {
+                return driver.leave(outcome, handed_over, desk, interrupted).await;
+            }
+        }
+    }
+}
+
+/// What a driver remembers from turn to turn.
+struct Driving {
+    record: Record,
+    generation: u64,
+    obstacles: Vec<String>,
+    router_error: Option<String>,
+    call_error: Option<String>,
+    judged: Option<Verdict>,
+    overdue_since: Option<Timestamp>,
+    said_at: Timestamp,
+}
+
+impl Driving {
+    /// Reads the router and takes over what others wrote; none while it cannot be read.
+    async fn see(&mut self, router: &dyn Router, desk: &mut Desk, pin: &Pin) -> Option<Seen> {
+        let mut obstacles = Vec::new();
+        let seen = match router.read().await {
+            Ok(seen) => {
+                self.router_error = None;
+                obstacles.extend(self.adopt(&seen, desk));
+                Some(seen)
+            }
+            Err(error) => {
+                obstacles.push(chain(&error));
+                None
+            }
+        };
+        obstacles.extend(other_pin(&self.record.pin, pin));
+        if obstacles != self.obstacles {
+            self.obstacles.clone_from(&obstacles);
+            desk.note(&self.record, Event::Hindered { obstacles });
+        }
+        seen
+    }
+
+    /// The record as others left it, and what forbids a rise.
+    fn adopt(&mut self, seen: &Seen, desk: &mut Desk) -> Vec<String> {
+        let mut obstacles: Vec<String> = seen.drift.iter().chain(&seen.unreachable).cloned().collect();
+        match &seen.record {
+            Ok(Some(record)) if record.generation > self.generation => self.record = record.clone(),
+            Ok(Some(record)) if record.generation == self.generation && record.sequence >= self.record.sequence => {
+                if record.state != self.record.state {
+                    desk.journal.say("the rollout was moved by somebody else");
+                }
+                self.record = record.clone();
+            }
+            Ok(Some(_)) => obstacles.push(
+                "the router went back to an older record: was an old map restored? roll back, or put back the newer one"
+                    .to_owned(),
+            ),
+            Ok(None) => obstacles.push("the router has lost the rollout's record".to_owned()),
+            Err(Unreadable::Newer { generation, .. }) if *generation > self.generation => {
+                self.record.generation = *generation;
+            }
+            // Told as drift already where a router compares places.
+            Err(unreadable) if seen.drift.is_none() => obstacles.push(unreadable.to_string()),
+            Err(_) => {}
+        }
+        if seen.capacity.is_some_and(|capacity| capacity.candidate == 0) {
+            obstacles.push(format!("{} has no server up", self.record.candidate.backend));
+        }
+        obstacles
+    }
+
+    /// What the last verdict means for the rollout.
+    fn finding(&self, watcher: &Watcher<'_>) -> Finding {
+        let Some(verdict) = &self.judged else {
+            return Finding::Hold;
+        };
+        match verdict.outcome {
+            Judged::Rollback => Finding::Rollback(verdict.sentence.clone()),
+            // A verdict on an earlier share says nothing about this one.
+            _ if watcher.step_since() != self.since() => Finding::Hold,
+            Judged::Healthy => Finding::Healthy,
+            Judged::Watch => Finding::Watch,
+            Judged::Hold => Finding::Hold,
+        }
+    }
+
+    /// Since when the present share is held.
+    fn since(&self) -> Option<Timestamp> {
+        match self.record.state {
+            State::Holding { since, .. } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// A rise, as one write; what goes wrong is noted and tried again after the next look.
+    async fn write(&mut self, seen: Option<Seen>, step: Move, world: &mut World<'_>, desk: &mut Desk) {
+        let Some(seen) = seen else {
+            return self.watch(world, desk).await;
+        };
+        let after = match self.record.after(step, desk.by()) {
+            Ok(after) => after,
+            Err(illegal) => {
+                self.router_failed(illegal.to_string(), desk);
+                return self.watch(world, desk).await;
+            }
+        };
+        match world.router.write(&seen, &after).await {
+            Ok(_) => {
+                let from = self.record.weight;
+                self.record = after;
+                desk.note(&self.record, Event::Raised { from });
+            }
+            Err(WriteError::Conflict) => {}
+            Err(error) => {
+                self.router_failed(chain(&error.into()), desk);
+                self.watch(world, desk).await;
+            }
+        }
+    }
+
+    /// To share 0, resumable or passed. Tried until it holds, somebody newer has the rollout, or `patience`
+    /// is over (false).
+    async fn lower(
+        &mut self,
+        step: Move,
+        router: &dyn Router,
+        desk: &mut Desk,
+        patience: SignedDuration,
+    ) -> bool {
+        let began = desk.clock.now();
+        let from = self.record.weight;
+        loop {
+            let error = match router.read().await {
+                Err(error) => chain(&error),
+                Ok(seen) => {
+                    let _ = self.adopt(&seen, desk);
+                    if self.record.generation > self.generation || !self.record.is_active() {
+                        return true;
+                    }
+                    let Ok(after) = self.record.after(step.clone(), desk.by()) else {
+                        return true;
+                    };
+                    match router.write(&seen, &after).await {
+                        Ok(_) => {
+                            self.record = after;
+                            let event = match step {
+                                Move::Pause(reason) => Event::Paused { from, reason },
+                                _ => Event::Passed { from },
+                            };
+                            desk.note(&self.record, event);
+                            return true;
+                        }
+                        Err(WriteError::Conflict) => continue,
+                        Err(error) => chain(&error.into()),
+                    }
+                }
+            };
+            self.router_failed(error, desk);
+            if desk.clock.now().duration_since(began) >= patience {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn router_failed(&mut self, error: String, desk: &mut Desk) {
+        if self.router_error.as_ref() != Some(&error) {
+            desk.note(&self.record, Event::RouterFailed { error: error.clone() });
+            self.router_error = Some(error);
+        }
+    }
+
+    /// Shows that the driver lives, and finishes a write that was cut off. Never over somebody's drift.
+    async fn beat(&mut self, seen: Option<Seen>, world: &World<'_>, desk: &mut Desk) {
+        let Some(seen) = seen.filter(|seen| seen.drift.is_none()) else {
+            return;
+        };
+        if !matches!(&seen.record, Ok(Some(record)) if *record == self.record) {
+            return;
+        }
+        let due = desk.clock.now().duration_since(self.record.driver.heartbeat) >= HEARTBEAT;
+        let warm_since = self.record.evidence.warm_since.or(world.watcher.first_request());
+        if !due && !seen.torn && warm_since == self.record.evidence.warm_since {
+            return;
+        }
+        let Ok(mut after) = self.record.after(Move::Beat, desk.by()) else {
+            return;
+        };
+        after.evidence.warm_since = warm_since;
+        match world.router.write(&seen, &after).await {
+            Ok(_) => self.record = after,
+            // The next turn reads again.
+            Err(WriteError::Conflict) => {}
+            Err(error) => self.router_failed(chain(&error.into()), desk),
+        }
+    }
+
+    /// Calls a successor; false if nobody took the call.
+    async fn call(&mut self, dispatcher: Option<&Dispatcher>, desk: &mut Desk) -> bool {
+        let Some(dispatcher) = dispatcher else {
+            return false;
+        };
+        let commit = self.record.pin.commit.clone().unwrap_or_default();
+        let more = [
+            ("continue", self.record.rollout.as_str()),
+            ("commit", commit.as_str()),
+        ];
+        match dispatcher.dispatch(&more).await {
+            Ok(run) => {
+                desk.note(&self.record, Event::SuccessorCalled { run });
+                true
+            }
+            Err(error) => {
+                let error = chain(&error);
+                if self.call_error.as_ref() != Some(&error) {
+                    desk.note(&self.record, Event::SuccessorFailed { error: error.clone() });
+                    self.call_error = Some(error);
+                }
+                false
+            }
+        }
+    }
+
+    /// Waits for the next look and judges it; returns early when the process is asked to leave.
+    async fn watch(&mut self, world: &mut World<'_>, desk: &mut Desk) {
+        if world.interrupt.borrow().is_some() {
+            return;
+        }
+        if let Some(since) = self.since() {
+            world
+                .watcher
+                .begin_step(since, self.record.ladder.step(self.record.step().unwrap_or(0)));
+        }
+        let at = world.watcher.next_look_at(desk.clock.now());
+        let clock = desk.clock;
+        let looked = async {
+            clock.sleep_until(at).await;
+            world.watcher.look(clock.now()).await
+        };
+        let verdict = tokio::select! {
+            biased;
+            Ok(_) = world.interrupt.wait_for(Option::is_some) => return,
+            verdict = looked => verdict,
+        };
+        for sample in world.watcher.take_samples(&self.record) {
+            desk.journal.sample(&sample);
+        }
+        desk.journal.verdict(&verdict);
+        self.tell(verdict, desk);
+    }
+
+    /// Notes what is new in `verdict`.
+    fn tell(&mut self, verdict: Verdict, desk: &mut Desk) {
+        let now = desk.clock.now();
+        let changed = self
+            .judged
+            .as_ref()
+            .is_none_or(|before| before.outcome != verdict.outcome || before.reason != verdict.reason);
+        if changed {
+            desk.note(
+                &self.record,
+                Event::Judged {
+                    outcome: verdict.outcome,
+                    sentence: verdict.sentence.clone(),
+                },
+            );
+            self.said_at = now;
+        } else if now.duration_since(self.said_at) >= PROGRESS {
+            let share = self.record.weight.to_string();
+            desk.journal.say(&format!(
+                "{}  {share:>5}  {}",
+                now.strftime("%H:%M:%S"),
+                verdict.sentence
+            ));
+            self.said_at = now;
+        }
+        if next::is_overdue(&self.record, now) && self.overdue_since != self.since() {
+            self.overdue_since = self.since();
+            desk.note(
+                &self.record,
+                Event::Overdue {
+                    sentence: verdict.sentence.clone(),
+                },
+            );
+        }
+        self.judged = Some(verdict);
+    }
+
+    async fn leave(
+        self,
+        outcome: Outcome,
+        handed_over: bool,
+        desk: &mut Desk,
+        interrupted: Option<&str>,
+    ) -> Ended {
+        let Self { record, .. } = self;
+        let owner = &record.driver;
+        if handed_over {
+            desk.note(
+                &record,
+                Event::HandedOver {
+                    run: owner.run.clone(),
+                },
+            );
+        } else if outcome == Outcome::Fenced {
+            let by = format!(
+                "{} ({}) owns the rollout since {:.0}: {}",
+                owner.run,
+                owner.actor,
+                owner.since,
+                record.state_in_words()
+            );
+            desk.note(&record, Event::Fenced { by });
+        }
+        let longest = if interrupted.is_some() {
+            LAST_WORDS
+        } else {
+            Duration::from_secs(10)
+        };
+        desk.close(&record, longest).await;
+        Ended {
+            outcome,
+            handed_over,
+            record,
+        }
+    }
+}
+
+/// Never two truths: a run with another plan or another rollgate than the record's may watch and roll back,
+/// and nothing else.
+fn other_pin(recorded: &Pin, ours: &Pin) -> Option<String> {
+    if recorded.hash != ours.hash {
+        let from = recorded
+            .commit
+            .as_ref()
+            .map(|commit| format!(" (commit {commit})"))
+            .unwrap_or_default();
+        return Some(format!(
+            "the plan was changed in the middle of the rollout: go on with the one it started with{from}, or roll back and start anew"
+        ));
+    }
+    (recorded.tool != ours.tool).then(|| {
+        format!(
+            "the rollout was started with rollgate {}, this is {}: go on with the same",
+            recorded.tool, ours.tool
+        )
+    })
+}

@@ -1,0 +1,207 @@
+//! One look: fetch what is new, count it, judge it. The same for a driver and for `verify-health`.
+
+use std::collections::VecDeque;
+
+use jiff::{SignedDuration, Timestamp};
+use rollgate_domain::{
+    analysis::{Feed, Judge, Look, Outcome, Settings, Tally, Verdict},
+    rollout::{ladder::Step, record::Record},
+    weight::Weight,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{error::chain, providers::metrics::Metrics};
+
+/// Samples from before the rollout are baselines: twice Prometheus's longest usual interval.
+const BASELINE: SignedDuration = SignedDuration::from_mins(5);
+
+/// How many looks may pass without a new sample before the source counts as silent.
+const SILENT_LOOKS: i32 = 3;
+
+/// One line of `samples.jsonl`: with the judgement's settings in the journal, enough to judge anew.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Which rollout.
+    pub rollout: String,
+    /// The record's generation.
+    pub generation: u64,
+    /// The candidate's share when it was judged.
+    pub weight: Weight,
+    /// Health is proved anew from here on.
+    pub step_since: Timestamp,
+    /// What was counted.
+    pub look: Look,
+    /// What was judged after it; none for looks that were judged together with a later one.
+    pub outcome: Option<Outcome>,
+}
+
+/// Watches one rollout through a metric source.
+pub struct Watcher<'a> {
+    metrics: &'a dyn Metrics,
+    judge: Judge,
+    tally: Tally,
+    look: SignedDuration,
+    delay: SignedDuration,
+    asked_until: Timestamp,
+    tried_until: Timestamp,
+    began: Timestamp,
+    step: Option<(Timestamp, Option<SignedDuration>)>,
+    feed: Feed,
+    looks: VecDeque<Look>,
+    outcome: Option<Outcome>,
+}
+
+impl<'a> Watcher<'a> {
+    /// A watcher of the rollout in `record`, from its origin if the source has a past, else from `now` on.
+    /// `delay`: how long after its end a look is judged.
+    #[must_use]
+    pub fn new(metrics: &'a dyn Metrics, settings: Settings, record: &Record, now: Timestamp) -> Self {
+        let origin = record.evidence.origin;
+        let look = record.evidence.look;
+        // Without a past the grid goes on from its last point before now.
+        let passed = if metrics.has_past() {
+            0
+        } else {
+            ended(origin + look, now, look)
+        };
+        let begin = origin + look * passed;
+        Self {
+            metrics,
+            delay: settings.delay,
+            judge: Judge::new(settings, begin),
+            tally: Tally::new(begin, look),
+            look,
+            asked_until: begin.saturating_sub(BASELINE).unwrap_or(Timestamp::MIN),
+            tried_until: Timestamp::MIN,
+            began: now,
+            step: None,
+            feed: Feed::Silent { since: now },
+            looks: VecDeque::new(),
+            outcome: None,
+        }
+    }
+
+    /// Seeks a new proof of health from `since` on; the same `since` again changes nothing.
+    pub fn begin_step(&mut self, since: Timestamp, step: Option<Step>) {
+        let step = Some((since, step.map(|step| step.duration)));
+        if self.step != step {
+            self.step = step;
+            if let Some((since, time)) = step {
+                self.judge.begin_step(since, time);
+            }
+        }
+    }
+
+    /// Since when the verdict's proof of health is sought.
+    #[must_use]
+    pub fn step_since(&self) -> Option<Timestamp> {
+        self.step.map(|(since, _)| since)
+    }
+
+    /// The candidate's first counted request.
+    #[must_use]
+    pub fn first_request(&self) -> Option<Timestamp> {
+        self.judge.first_request()
+    }
+
+    /// Since when the source gives nothing new, if it gives nothing.
+    #[must_use]
+    pub fn blind_since(&self) -> Option<Timestamp> {
+        match &self.feed {
+            Feed::Fresh => None,
+            Feed::Down { since, .. } | Feed::Silent { since } => Some((*since).max(self.began)),
+        }
+    }
+
+    /// When the next look can be judged: at once while there are closed looks that were not.
+    #[must_use]
+    pub fn next_look_at(&self, now: Timestamp) -> Timestamp {
+        let first = self.tally.next_end();
+        let ended = ended(first, now - self.delay, self.look);
+        let last = first + self.look * (ended - 1);
+        // What was tried and failed is tried again together with the next look.
+        if ended > 0 && last > self.tried_until {
+            now
+        } else {
+            first + self.look * ended + self.delay
+        }
+    }
+
+    /// Fetches and judges every look that ended by `now`, less the delay.
+    pub async fn look(&mut self, now: Timestamp) -> Verdict {
+        let first = self.tally.next_end();
+        let ended = ended(first, now - self.delay, self.look);
+        if ended > 0 {
+            self.tried_until = first + self.look * (ended - 1);
+            self.fetch(self.tried_until, now).await;
+        }
+        let verdict = self.judge.verdict(now, &self.feed);
+        self.outcome = Some(verdict.outcome);
+        verdict
+    }
+
+    async fn fetch(&mut self, until: Timestamp, now: Timestamp) {
+        match self.metrics.samples(self.asked_until, until).await {
+            Ok(samples) => {
+                self.tally.add(&samples);
+                self.asked_until = until;
+                for look in self.tally.close(until) {
+                    self.judge.look(&look);
+                    self.looks.push_back(look);
+                }
+                let newest = self.tally.newest();
+                let silent =
+                    newest.is_none_or(|newest| until.duration_since(newest) > self.look * SILENT_LOOKS);
+                self.feed = if silent {
+                    Feed::Silent {
+                        since: newest.unwrap_or(self.began),
+                    }
+                } else {
+                    Feed::Fresh
+                };
+            }
+            Err(error) => {
+                let since = match &self.feed {
+                    Feed::Down { since, .. } | Feed::Silent { since } => *since,
+                    Feed::Fresh => self.tally.newest().unwrap_or(now),
+                };
+                self.feed = Feed::Down {
+                    since,
+                    error: chain(&error),
+                };
+            }
+        }
+    }
+
+    /// The looks judged since the last call, for the journal.
+    pub fn take_samples(&mut self, record: &Record) -> Vec<Sample> {
+        let step_since = self.step_since().unwrap_or(record.evidence.origin);
+        let mut samples: Vec<_> = self
+            .looks
+            .drain(..)
+            .map(|look| Sample {
+                rollout: record.rollout.clone(),
+                generation: record.generation,
+                weight: record.weight,
+                step_since,
+                look,
+                outcome: None,
+            })
+            .collect();
+        if let Some(last) = samples.last_mut() {
+            last.outcome = self.outcome;
+        }
+        samples
+    }
+}
+
+/// How many looks have ended by `now`, if the first of them ends at `first_end`.
+fn ended(first_end: Timestamp, now: Timestamp, look: SignedDuration) -> i32 {
+    let since = now.duration_since(first_end).as_nanos();
+    if since < 0 {
+        return 0;
+    }
+    i32::try_from(since / look.as_nanos().max(1))
+        .unwrap_or(i32::MAX)
+        .saturating_add(1)
+}

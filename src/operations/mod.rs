@@ -1,0 +1,8 @@
+//! Sequences of calls to providers around one decision of the domain. They know no argv and print nothing.
+
+pub mod announce;
+pub mod desk;
+pub mod drive;
+pub mod look;
+pub mod rollback;
+pub mod start;

@@ -1,0 +1,206 @@
+//! Takes the traffic back. Needs the router and nothing else.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use jiff::SignedDuration;
+use rollgate_domain::{
+    exit::Outcome,
+    rollout::{
+        event::Event,
+        moves::{Move, Start},
+        record::{Record, State},
+    },
+    weight::Weight,
+};
+
+use super::desk::Desk;
+use crate::{
+    error::chain,
+    providers::traffic::{Router, Seen, WriteError},
+};
+
+/// Between two tries while the router does not obey.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// How a rollback ended.
+#[derive(Debug)]
+pub struct RolledBack {
+    /// Done, or Stuck, or Fenced when somebody else finished it.
+    pub outcome: Outcome,
+    /// What the router has now, as far as is known.
+    pub record: Record,
+}
+
+/// What to write where the router has no readable record.
+pub struct Base<'a> {
+    /// The record that a driver last knew to be its own, if any.
+    pub known: Option<&'a Record>,
+    /// For a router without any.
+    pub blank: Start,
+    /// The generation of a driver that rolls back its own rollout and must not touch another's. None for a
+    /// person, who rolls back whatever is there.
+    pub fence: Option<u64>,
+}
+
+/// Writes share 0 and `RolledBack`, over whatever is there, until it holds or `patience` is over.
+///
+/// Idempotent: a rollout that is rolled back already, with share 0, is done. A conflict is read again at once.
+/// Refused while stable has no server up and the candidate has: it would turn users away.
+pub async fn roll_back(
+    router: &dyn Router,
+    desk: &mut Desk,
+    base: Base<'_>,
+    reason: &str,
+    patience: SignedDuration,
+) -> RolledBack {
+    let began = desk.clock.now();
+    let mut told = None;
+    loop {
+        let failed = match attempt(router, desk, &base, reason).await {
+            Ok(Attempt::Already(record)) => {
+                return RolledBack {
+                    outcome: Outcome::Done,
+                    record,
+                };
+            }
+            Ok(Attempt::Done { record, from }) => {
+                let took = desk.clock.now().duration_since(began).as_millis();
+                let event = Event::RolledBack {
+                    from,
+                    reason: reason.to_owned(),
+                    took_ms: u64::try_from(took).unwrap_or(0),
+                };
+                desk.note(&record, event);
+                return RolledBack {
+                    outcome: Outcome::Done,
+                    record,
+                };
+            }
+            Ok(Attempt::Again) => continue,
+            Ok(Attempt::Fenced(record)) => {
+                return RolledBack {
+                    outcome: Outcome::Fenced,
+                    record,
+                };
+            }
+            Err(failed) => failed,
+        };
+        let (error, record) = (chain(&failed.0), failed.1);
+        if told.as_ref() != Some(&error) {
+            desk.note(&record, Event::Stuck { error: error.clone() });
+            told = Some(error);
+        }
+        if desk.clock.now().duration_since(began) >= patience {
+            return RolledBack {
+                outcome: Outcome::Stuck,
+                record,
+            };
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+enum Attempt {
+    Already(Record),
+    Done { record: Record, from: Weight },
+    Again,
+    Fenced(Record),
+}
+
+async fn attempt(
+    router: &dyn Router,
+    desk: &Desk,
+    base: &Base<'_>,
+    reason: &str,
+) -> Result<Attempt, (anyhow::Error, Record)> {
+    let seen = match router.read().await {
+        Ok(seen) => seen,
+        Err(error) => {
+            let record = base.known.cloned().unwrap_or_else(|| fresh(base, desk));
+            return Err((error, record));
+        }
+    };
+    if let (Ok(Some(theirs)), Some(fence)) = (&seen.record, base.fence)
+        && theirs.generation > fence
+    {
+        return Ok(Attempt::Fenced(theirs.clone()));
+    }
+    let record = rolled_back(&seen, base, desk, reason);
+    if is_done(&seen) {
+        return Ok(Attempt::Already(record));
+    }
+    if let Some(capacity) = seen.capacity
+        && capacity.stable == 0
+        && capacity.candidate > 0
+        && seen.share != Some(Weight::ZERO)
+    {
+        let error = anyhow!(
+            "{} has no server up and {} has {}: taking the traffic back would turn users away; bring {} up",
+            record.stable.backend,
+            record.candidate.backend,
+            capacity.candidate,
+            record.stable.backend
+        );
+        return Err((error, record));
+    }
+    match router.write(&seen, &record).await {
+        Ok(_) => {
+            let from = seen.share.unwrap_or(Weight::ZERO);
+            Ok(Attempt::Done { record, from })
+        }
+        Err(WriteError::Conflict) => Ok(Attempt::Again),
+        Err(error) => Err((error.into(), record)),
+    }
+}
+
+/// Nothing is left to do: rolled back in every place, by whomever.
+fn is_done(seen: &Seen) -> bool {
+    let recorded = matches!(
+        &seen.record,
+        Ok(Some(Record {
+            state: State::RolledBack { .. },
+            ..
+        }))
+    );
+    recorded
+        && seen.share == Some(Weight::ZERO)
+        && seen.drift.is_none()
+        && !seen.torn
+        && seen.unreachable.is_empty()
+}
+
+/// The record to write. Every state may be rolled back, so a move is always legal.
+fn rolled_back(seen: &Seen, base: &Base<'_>, desk: &Desk, reason: &str) -> Record {
+    let here = match &seen.record {
+        Ok(Some(record)) => Some(record),
+        Ok(None) | Err(_) => base.known,
+    };
+    let moved = here.and_then(|record| record.after(Move::RollBack(reason.to_owned()), desk.by()).ok());
+    match (&seen.record, moved) {
+        (Err(unreadable), moved) => {
+            let mut record = Record::rescue(base.blank.clone(), unreadable, reason.to_owned(), desk.by());
+            if let Some(moved) = moved {
+                // A driver that knows its rollout keeps its name, above whatever generation was written.
+                record = Record {
+                    generation: record.generation.max(moved.generation),
+                    sequence: record.sequence,
+                    ..moved
+                };
+            }
+            record
+        }
+        (Ok(_), Some(moved)) => moved,
+        (Ok(_), None) => {
+            let mut record = fresh(base, desk);
+            record.state = State::RolledBack {
+                reason: reason.to_owned(),
+            };
+            record
+        }
+    }
+}
+
+fn fresh(base: &Base<'_>, desk: &Desk) -> Record {
+    Record::start(base.blank.clone(), None, desk.by())
+}

@@ -1,0 +1,93 @@
+//! Which counters judge, and who is asked for them.
+
+use std::collections::BTreeMap;
+
+use reqwest::Url;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::plan::units::{Address, Label, Selector, Unit as _, Written};
+
+/// Where the two counters come from that judge the candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metrics {
+    pub source: Source,
+    /// Selector of the counter of requests; not empty, its grammar is checked by the source.
+    pub requests: String,
+    /// Selector of the counter of requests that went wrong; not empty.
+    pub errors: String,
+}
+
+/// Who is asked for them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    Prometheus(Prometheus),
+    Scrape(Scrape),
+}
+
+/// A Prometheus, or anything that answers like one.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the key `url`"
+)]
+pub struct Prometheus {
+    /// Where it listens, as the runner reaches it.
+    #[serde(with = "Address")]
+    pub url: Url,
+    /// The label that tells which version a series belongs to. Its values are the versions given to
+    /// `shift-traffic start`. Default: `version`.
+    #[serde(with = "Label", default = "version_label")]
+    pub version_label: String,
+}
+
+fn version_label() -> String {
+    "version".to_owned()
+}
+
+/// The services' own `/metrics` pages. They have no past: each run starts its evidence anew.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scrape {
+    /// The pages of all instances behind each of the two backends; none is empty.
+    pub pages: BTreeMap<String, Vec<Url>>,
+}
+
+/// The two counters that judge the candidate, and who is asked for them.
+#[derive(Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with `requests`, `errors` and a source"
+)]
+#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }]))]
+pub(in crate::plan) struct MetricsFile {
+    /// A Prometheus, or anything that answers like one.
+    #[serde(default)]
+    #[schemars(with = "Prometheus")]
+    pub(in crate::plan) prometheus: Option<Prometheus>,
+    /// The services' own pages, where there is no Prometheus. They have no past: each run starts its
+    /// evidence anew.
+    #[serde(default)]
+    #[schemars(with = "ScrapeFile")]
+    pub(in crate::plan) scrape: Option<ScrapeFile>,
+    /// The counter of all requests, as a Prometheus selector.
+    #[serde(with = "Selector")]
+    pub(in crate::plan) requests: String,
+    /// The counter of the requests that went wrong, as a Prometheus selector.
+    #[serde(with = "Selector")]
+    pub(in crate::plan) errors: String,
+}
+
+/// The services' own `/metrics` pages.
+#[derive(Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the key `pages`"
+)]
+#[schemars(rename = "Scrape")]
+pub(in crate::plan) struct ScrapeFile {
+    /// For each of the two backends the `/metrics` pages of all its instances.
+    pub(in crate::plan) pages: BTreeMap<String, Vec<Written<Address>>>,
+}

@@ -1,0 +1,178 @@
+//! What is a plan.
+
+use super::*;
+
+#[test]
+fn the_smallest_plan_has_all_defaults() {
+    let plan = plan(SMALLEST);
+
+    assert_eq!(plan.service, "shop-api");
+    assert_eq!(
+        plan.traffic.haproxy.sockets,
+        [PathBuf::from("/run/haproxy/admin.sock")]
+    );
+    assert_eq!(plan.traffic.haproxy.map, Path::new("/etc/haproxy/rollgate.map"));
+    assert_eq!(plan.traffic.haproxy.key, "shop-api");
+    assert_eq!(plan.traffic.haproxy.backends, ["blue", "green"]);
+    assert_eq!(plan.sticky, None);
+    let Source::Prometheus(prometheus) = &plan.metrics.source else {
+        panic!("not a Prometheus")
+    };
+    assert_eq!(prometheus.url.as_str(), "http://prometheus:9090/");
+    assert_eq!(prometheus.version_label, "version");
+    assert_eq!(
+        plan.metrics.errors,
+        r#"http_requests_total{service="shop-api",code=~"5.."}"#
+    );
+    assert_eq!(plan.limits.error_rate.critical, 0.01);
+    assert_eq!(plan.judgement, Judgement::default());
+    assert_eq!(plan.phases.canary.require, Require::Proof);
+    let steps: Vec<_> = plan
+        .phases
+        .canary
+        .steps
+        .iter()
+        .map(|step| (step.weight.percent(), step.duration.as_hours()))
+        .collect();
+    assert_eq!(steps, [(1, 6), (5, 6), (10, 36)]);
+    assert_eq!(plan.notify.critical, [Channel::Summary]);
+    assert_eq!(plan.driver, Driver::default());
+}
+
+#[test]
+fn every_key_is_read() {
+    let plan = plan(
+        r#"
+service: shop
+traffic:
+  haproxy:
+    sockets: [run/one.sock, run/two.sock]
+    map: rollgate.map
+    key: web
+    backends: [on, off]
+sticky: { query: user }
+metrics:
+  scrape: { pages: { on: [http://10.0.0.1/metrics], off: [http://10.0.0.2/metrics, "https://10.0.0.3/metrics"] } }
+  requests: requests_total
+  errors: errors_total
+limits: { error-rate: { critical: 0.5% } }
+judgement: { look: 1s, grace: 90s, forgive: 150ms, delay: 1s, proof: strict, cluster-size: 2 }
+phases: { canary: { require: no-harm, steps: [ { weight: 5 %, for: 2s } ] } }
+notify: { critical: [slack, summary], warning: [slack], info: [] }
+driver: { budget: 1h, successor-within: 1h, blind: 2s }
+"#,
+    );
+
+    assert_eq!(
+        plan.traffic.haproxy.sockets,
+        [PathBuf::from("run/one.sock"), PathBuf::from("run/two.sock")]
+    );
+    assert_eq!(plan.traffic.haproxy.map, Path::new("rollgate.map"));
+    assert_eq!(plan.traffic.haproxy.key, "web");
+    assert_eq!(plan.traffic.haproxy.backends, ["on", "off"]);
+    assert_eq!(plan.sticky, Some(Sticky::Query("user".to_owned())));
+    let Source::Scrape(Scrape { pages }) = &plan.metrics.source else {
+        panic!("no pages")
+    };
+    assert_eq!(pages.get("off").map(Vec::len), Some(2));
+    assert_eq!(plan.limits.error_rate.critical, 0.005);
+    assert_eq!(
+        plan.judgement,
+        Judgement {
+            look: SignedDuration::from_secs(1),
+            grace: SignedDuration::from_secs(90),
+            forgive: SignedDuration::from_millis(150),
+            delay: SignedDuration::from_secs(1),
+            proof: Proof::Strict,
+            cluster_size: Some(2.0),
+        }
+    );
+    assert_eq!(
+        plan.phases.canary,
+        Canary {
+            require: Require::NoHarm,
+            steps: vec![Step {
+                weight: Weight::new(5).unwrap(),
+                duration: SignedDuration::from_secs(2)
+            }],
+        }
+    );
+    assert_eq!(plan.notify.info, []);
+    assert_eq!(plan.notify.critical, [Channel::Slack, Channel::Summary]);
+    assert_eq!(
+        plan.driver,
+        Driver {
+            budget: SignedDuration::from_hours(1),
+            successor_within: SignedDuration::from_hours(1),
+            blind: SignedDuration::from_secs(2),
+        }
+    );
+}
+
+#[test]
+fn anchors_are_followed() {
+    let plan = plan(&and("driver: { budget: &long 1h, successor-within: *long }"));
+    assert_eq!(plan.driver.successor_within, SignedDuration::from_hours(1));
+}
+
+#[test]
+fn the_plans_we_show_are_read_and_known_to_the_schema() {
+    let schema = schema();
+    for name in ["smallest.yml", "shop-api.yml"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("examples/plans")
+            .join(name);
+        let plan = Plan::read(&path).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(plan.service, "shop-api");
+
+        let text = std::fs::read_to_string(&path).expect("the plan");
+        let schema_path = text
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("# yaml-language-server: $schema="));
+        assert!(
+            path.with_file_name(schema_path.expect("names its schema"))
+                .exists()
+        );
+        every_key_is_in(&schema, &schema, &serde_saphyr::from_str(&text).expect("YAML"));
+    }
+}
+
+/// Stands in for a validator: the keys are what drifts.
+fn every_key_is_in(root: &serde_json::Value, schema: &serde_json::Value, value: &serde_json::Value) {
+    let schema = match schema["$ref"].as_str() {
+        Some(reference) => root.pointer(&reference[1..]).expect("a definition"),
+        None => schema,
+    };
+    match value {
+        serde_json::Value::Object(entries) => {
+            for (key, value) in entries {
+                let choices = schema["oneOf"].as_array().into_iter().flatten();
+                let known = std::iter::once(schema)
+                    .chain(choices)
+                    .find_map(|schema| schema["properties"].get(key));
+                every_key_is_in(
+                    root,
+                    known.unwrap_or_else(|| panic!("{key} is not in the schema")),
+                    value,
+                );
+            }
+        }
+        serde_json::Value::Array(items) => {
+            for item in items {
+                every_key_is_in(root, &schema["items"], item);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_hash_is_that_of_the_bytes() {
+    let (_folder, path) = file(SMALLEST.as_bytes());
+    let read = Plan::read(&path).expect("a plan");
+
+    assert_eq!(read, plan(SMALLEST));
+    assert_ne!(read.hash, plan(&and("# a comment")).hash);
+    assert_snapshot!(read.hash, @"5fb1a438060fd4e9c6a2e4de46324e33921341b50a87d839e0293dc9f7476311");
+}

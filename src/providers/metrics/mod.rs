@@ -1,0 +1,101 @@
+//! Where the numbers come from: raw samples of two counters, requests and errors, of both versions.
+//!
+//! In: the plan's source and selectors. Out: samples as the source has them; nothing is divided, summed
+//! or extrapolated here, the analysis takes the differences. An answer that is late, cut off, partial
+//! or not of the documented form is an error, never an empty answer: silence is not health.
+
+mod http;
+mod prometheus;
+mod scrape;
+mod selector;
+mod series;
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use rollgate_domain::analysis::Samples;
+
+pub use prometheus::Prometheus;
+pub use scrape::Scrape;
+pub use selector::{BadSelector, Selector};
+
+/// A source of raw samples.
+#[async_trait::async_trait]
+pub trait Metrics: Send + Sync {
+    /// Raw samples of both counters, of both versions, with `from < t <= to`. Never NaN (dropped); an empty answer is empty.
+    ///
+    /// # Errors
+    ///
+    /// The source gave no answer that can be trusted; the message names what to check.
+    async fn samples(&self, from: Timestamp, to: Timestamp) -> Result<Samples>;
+
+    /// Whether the source can be asked about the time before now. Without a past every run starts its evidence anew.
+    fn has_past(&self) -> bool;
+
+    /// Whether the plan fits what the source has at `now`: asked once, before a rollout begins.
+    ///
+    /// # Errors
+    ///
+    /// The stable version has no series of the requests counter, or the errors selector can never match;
+    /// the message lists what there is instead.
+    async fn probe(&self, now: Timestamp) -> Result<()> {
+        let _ = now;
+        Ok(())
+    }
+}
+
+/// Which source a plan names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The server's root address, and the label by which its series tell the versions apart.
+    Prometheus { url: String, version_label: String },
+    /// Addresses of `/metrics` pages, one per instance, by backend.
+    Scrape { pages: BTreeMap<String, Vec<String>> },
+}
+
+/// What is counted, in the source's own terms.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    pub requests: Selector,
+    pub errors: Selector,
+}
+
+/// What runs on one side of a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Release<'a> {
+    /// The router's name for where it runs.
+    pub backend: &'a str,
+    /// The value of the version label in its series.
+    pub version: &'a str,
+}
+
+/// The source that a plan names; nothing is asked of it yet.
+///
+/// # Errors
+///
+/// An address is none, the two sides cannot be told apart, or a backend has no page.
+pub fn connect(
+    source: &Source,
+    counters: &Counters,
+    stable: Release<'_>,
+    candidate: Release<'_>,
+) -> Result<Box<dyn Metrics>> {
+    Ok(match source {
+        Source::Prometheus { url, version_label } => Box::new(Prometheus::new(
+            url,
+            version_label,
+            counters,
+            stable.version,
+            candidate.version,
+            prometheus::TIMEOUT,
+        )?),
+        Source::Scrape { pages } => Box::new(Scrape::new(
+            pages,
+            counters,
+            stable.backend,
+            candidate.backend,
+            scrape::TIMEOUT,
+        )?),
+    })
+}

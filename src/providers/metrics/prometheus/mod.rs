@@ -1,0 +1,358 @@
+//! Prometheus, and what speaks its query API: Thanos, Mimir, VictoriaMetrics.
+//!
+//! Raw samples by an instant query of a range vector, never `rate()` or `increase()`, which extrapolate.
+//!
+//! Source: <https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries>
+
+mod answer;
+mod probe;
+mod window;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use jiff::Timestamp;
+use reqwest::{Client, RequestBuilder, Url};
+use rollgate_domain::analysis::{Samples, Series, Side};
+
+use self::answer::{Point, Range, Row};
+use self::window::{pieces, range_query};
+use super::series::{count, instance, key};
+use super::{Counters, Metrics, Selector, http};
+
+/// A source that takes longer is not one to judge by; Prometheus itself stops at 2 min.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Room for six hours of some 1,700 series at 15 s, and a bound on memory.
+const MAX_ANSWER: usize = 64 << 20;
+
+/// Two counters on one server.
+pub struct Prometheus {
+    client: Client,
+    root: Url,
+    /// The root as it may be printed.
+    shown: String,
+    version_label: String,
+    stable: String,
+    candidate: String,
+    /// As the plan gives them.
+    plain: Counters,
+    /// Of the two versions only.
+    narrowed: Counters,
+    timeout: Duration,
+}
+
+/// Series under construction, by key.
+type Collected = BTreeMap<String, Series>;
+
+impl Prometheus {
+    /// A source that finds the two versions by the values `stable` and `candidate` of `version_label`.
+    ///
+    /// `url` is the server's root, with a path prefix and user:password if it has them; a request takes at
+    /// most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// `url` is no address, or the versions cannot be told apart.
+    pub fn new(
+        url: &str,
+        version_label: &str,
+        counters: &Counters,
+        stable: &str,
+        candidate: &str,
+        timeout: Duration,
+    ) -> Result<Self> {
+        let mut root = http::address(url).context("Prometheus")?;
+        root.set_query(None);
+        root.set_fragment(None);
+        if stable.is_empty() || candidate.is_empty() {
+            bail!("a version is empty: it would mean every series without the label {version_label}");
+        }
+        if stable == candidate {
+            bail!("stable and candidate are both version {stable:?}: their series cannot be told apart");
+        }
+        let narrow = |name: &str, selector: &Selector| {
+            if selector.names(version_label) {
+                bail!(
+                    "{name} ({selector}) selects by the version label {version_label}; rollgate adds that itself"
+                );
+            }
+            selector
+                .narrowed(version_label, &[stable, candidate])
+                .with_context(|| format!("version label {version_label:?}"))
+        };
+        Ok(Self {
+            client: http::client(timeout)?,
+            shown: http::shown(&root),
+            root,
+            version_label: version_label.into(),
+            stable: stable.into(),
+            candidate: candidate.into(),
+            plain: counters.clone(),
+            narrowed: Counters {
+                requests: narrow("requests", &counters.requests)?,
+                errors: narrow("errors", &counters.errors)?,
+            },
+            timeout,
+        })
+    }
+
+    async fn counter(&self, selector: &Selector, from: Timestamp, to: Timestamp) -> Result<Vec<Series>> {
+        let mut collected = Collected::new();
+        for (from, to) in pieces(from, to) {
+            let query = range_query(selector, from, to);
+            let rows: Vec<Range> = self.query(&query, to).await?;
+            for row in rows {
+                self.collect(&mut collected, row, from, to)
+                    .with_context(|| format!("read what {} answered to {query}", self.shown))?;
+            }
+        }
+        Ok(collected
+            .into_values()
+            .filter(|series| !series.points.is_empty())
+            .collect())
+    }
+
+    /// Adds the samples of one series with `from < t <= to`; Prometheus' own range may include `from`.
+    fn collect(&self, into: &mut Collected, row: Range, from: Timestamp, to: Timestamp) -> Result<()> {
+        let Range {
+            metric,
+            values,
+            histograms,
+        } = row;
+        let key = key(&metric);
+        if histograms.is_some() {
+            bail!("{key} is a native histogram, not a counter");
+        }
+        let side = match metric.get(&self.version_label) {
+            Some(version) if *version == self.stable => Side::Stable,
+            Some(version) if *version == self.candidate => Side::Candidate,
+            _ => return Ok(()),
+        };
+        let new = || Series {
+            key: key.clone(),
+            instance: instance(&metric).into(),
+            side,
+            points: Vec::new(),
+        };
+        let points = &mut into.entry(key.clone()).or_insert_with(new).points;
+        points.reserve(values.len());
+        for Point(time, value) in values {
+            if time <= from || time > to {
+                continue;
+            }
+            if let Some((last, _)) = points.last()
+                && *last >= time
+            {
+                bail!("{key}: the sample of {time} comes after that of {last}");
+            }
+            let value = count(value).with_context(|| format!("{key} at {time}"))?;
+            points.extend(value.map(|value| (time, value)));
+        }
+        Ok(())
+    }
+
+    async fn query<R: Row>(&self, query: &str, at: Timestamp) -> Result<Vec<R>> {
+        let at = at.to_string();
+        let limit = format!("{}ms", self.timeout.as_millis());
+        // Prometheus stops a query that nobody waits for any more; Thanos shall fail rather than leave a
+        // store out. Who does not know a parameter ignores it.
+        let form = [
+            ("query", query),
+            ("time", &at),
+            ("timeout", &limit),
+            ("partial_response", "false"),
+        ];
+        let asked = || format!("ask {} for {query} at {at}", self.shown);
+        let body = self
+            .fetch(self.client.post(self.endpoint(&["query"])).form(&form))
+            .await
+            .with_context(asked)?;
+        answer::rows(&body).with_context(asked)
+    }
+
+    async fn metric_names(&self) -> Result<BTreeSet<String>> {
+        let asked = || format!("ask {} for the names of its metrics", self.shown);
+        let request = self.client.get(self.endpoint(&["label", "__name__", "values"]));
+        let body = self.fetch(request).await.with_context(asked)?;
+        answer::names(&body).map(BTreeSet::from_iter).with_context(asked)
+    }
+
+    async fn fetch(&self, request: RequestBuilder) -> Result<Vec<u8>> {
+        let reply = http::fetch(request, MAX_ANSWER, self.timeout).await?;
+        if !reply.status.is_success() {
+            return Err(reply.refusal(&answer::complaint(&reply.body)));
+        }
+        Ok(reply.body)
+    }
+
+    fn endpoint(&self, path: &[&str]) -> Url {
+        let mut url = self.root.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(["api", "v1"]).extend(path);
+        }
+        url
+    }
+}
+
+#[async_trait::async_trait]
+impl Metrics for Prometheus {
+    async fn samples(&self, from: Timestamp, to: Timestamp) -> Result<Samples> {
+        let Counters { requests, errors } = &self.narrowed;
+        let (requests, errors) =
+            tokio::try_join!(self.counter(requests, from, to), self.counter(errors, from, to))?;
+        Ok(Samples { requests, errors })
+    }
+
+    fn has_past(&self) -> bool {
+        true
+    }
+
+    async fn probe(&self, now: Timestamp) -> Result<()> {
+        self.fits(now).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn counters() -> Counters {
+        Counters {
+            requests: "up".parse().unwrap(),
+            errors: "up{code=~\"5..\"}".parse().unwrap(),
+        }
+    }
+
+    fn source(url: &str, label: &str, stable: &str, candidate: &str) -> Result<Prometheus> {
+        Prometheus::new(url, label, &counters(), stable, candidate, TIMEOUT)
+    }
+
+    fn row(version: &str, values: &[(i64, f64)]) -> Range {
+        let metric = [("__name__", "up"), ("version", version), ("instance", "a:1")];
+        Range {
+            metric: metric.map(|(label, value)| (label.into(), value.into())).into(),
+            values: values
+                .iter()
+                .map(|(second, value)| Point(at(*second), *value))
+                .collect(),
+            histograms: None,
+        }
+    }
+
+    #[test]
+    fn only_samples_of_the_two_versions_inside_the_window_count() {
+        let source = source("http://h", "version", "v1", "v2").unwrap();
+        let mut collected = Collected::new();
+        for row in [
+            row(
+                "v1",
+                &[(10, 1.0), (11, 2.0), (12, f64::NAN), (20, 4.0), (21, 5.0)],
+            ),
+            row("v2", &[(15, 7.0)]),
+            row("v3", &[(15, 9.0)]),
+        ] {
+            source.collect(&mut collected, row, at(10), at(20)).unwrap();
+        }
+        // The next piece of the window goes on where this one ends.
+        source
+            .collect(&mut collected, row("v1", &[(20, 4.0), (21, 5.0)]), at(20), at(30))
+            .unwrap();
+
+        let series: Vec<_> = collected.into_values().collect();
+        assert_eq!(
+            series,
+            [
+                Series {
+                    key: r#"up{instance="a:1",version="v1"}"#.into(),
+                    instance: "a:1".into(),
+                    side: Side::Stable,
+                    points: vec![(at(11), 2.0), (at(20), 4.0), (at(21), 5.0)],
+                },
+                Series {
+                    key: r#"up{instance="a:1",version="v2"}"#.into(),
+                    instance: "a:1".into(),
+                    side: Side::Candidate,
+                    points: vec![(at(15), 7.0)],
+                },
+            ]
+        );
+    }
+
+    #[test]
+    fn samples_that_no_counter_has_are_refused() {
+        let source = source("http://h", "version", "v1", "v2").unwrap();
+        let collect = |row| {
+            let error = source
+                .collect(&mut Collected::new(), row, at(0), at(20))
+                .unwrap_err();
+            format!("{error:#}")
+        };
+        let series = r#"up{instance="a:1",version="v1"}"#;
+        assert_eq!(
+            collect(row("v1", &[(1, f64::INFINITY)])),
+            format!("{series} at 1970-01-01T00:00:01Z: inf is no value of a counter")
+        );
+        assert_eq!(
+            collect(row("v1", &[(2, 1.0), (2, 2.0)])),
+            format!("{series}: the sample of 1970-01-01T00:00:02Z comes after that of 1970-01-01T00:00:02Z")
+        );
+        let histogram = Range {
+            histograms: Some(serde::de::IgnoredAny),
+            ..row("v1", &[])
+        };
+        assert_eq!(
+            collect(histogram),
+            format!("{series} is a native histogram, not a counter")
+        );
+    }
+
+    #[test]
+    fn a_source_that_cannot_work_is_refused_at_once() {
+        let refused = |url, label, stable, candidate| {
+            source(url, label, stable, candidate)
+                .map(|_| ())
+                .map_err(|error| format!("{error:#}"))
+                .unwrap_err()
+        };
+        for (found, expected) in [
+            (
+                refused("ftp://me:secret@h", "version", "a", "b"),
+                "Prometheus: the address begins with ftp:, expected http:// or https://",
+            ),
+            (
+                refused("http://h", "version", "a", "a"),
+                r#"stable and candidate are both version "a": their series cannot be told apart"#,
+            ),
+            (
+                refused("http://h", "version", "a", ""),
+                "a version is empty: it would mean every series without the label version",
+            ),
+            (
+                refused("http://h", "a.b", "a", "b"),
+                r#"version label "a.b": column 2: found `.`, expected a label name"#,
+            ),
+            (
+                refused("http://h", "code", "a", "b"),
+                r#"errors (up{code=~"5.."}) selects by the version label code; rollgate adds that itself"#,
+            ),
+        ] {
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_path_prefix_is_kept() {
+        for root in ["http://h/prom", "http://h/prom/", "http://h/prom?x=1#y"] {
+            let source = source(root, "version", "a", "b").unwrap();
+            assert_eq!(source.endpoint(&["query"]).as_str(), "http://h/prom/api/v1/query");
+        }
+        let source = source("http://h", "version", "a", "b").unwrap();
+        assert_eq!(source.endpoint(&["query"]).as_str(), "http://h/api/v1/query");
+    }
+}

@@ -1,0 +1,60 @@
+//! Stretches of time as Prometheus is asked for them. Pure.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::Selector;
+
+/// Longer windows are asked for in pieces: 1,440 samples a series at 15 s, so that neither the server's
+/// limit (`query.max-samples`, 50 million by default) nor ours stands in the way of a busy service.
+const PIECE: SignedDuration = SignedDuration::from_hours(6);
+
+/// `from < t <= to` in pieces of at most [`PIECE`], in order; nothing if there is no such time.
+pub(super) fn pieces(from: Timestamp, to: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+    let mut start = from;
+    std::iter::from_fn(move || {
+        let end = start.checked_add(PIECE).map_or(to, |end| end.min(to));
+        (start < end).then(|| (std::mem::replace(&mut start, end), end))
+    })
+}
+
+/// All samples since `from`, asked at `to`; at least a millisecond, the grain of Prometheus' clock.
+pub(super) fn range_query(selector: &Selector, from: Timestamp, to: Timestamp) -> String {
+    // Rounded up: what is too old is cut off afterwards.
+    let ms = to.duration_since(from).as_nanos().div_euclid(1_000_000) + 1;
+    format!("{selector}[{ms}ms]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_window_is_cut_into_pieces_without_a_gap() {
+        let hour = 3600;
+        assert_eq!(pieces(at(0), at(15)).collect::<Vec<_>>(), [(at(0), at(15))]);
+        assert_eq!(
+            pieces(at(0), at(6 * hour)).collect::<Vec<_>>(),
+            [(at(0), at(6 * hour))]
+        );
+        assert_eq!(
+            pieces(at(0), at(13 * hour)).collect::<Vec<_>>(),
+            [
+                (at(0), at(6 * hour)),
+                (at(6 * hour), at(12 * hour)),
+                (at(12 * hour), at(13 * hour))
+            ]
+        );
+        assert_eq!(pieces(at(5), at(5)).count(), 0);
+        assert_eq!(pieces(at(6), at(5)).count(), 0);
+    }
+
+    #[test]
+    fn a_query_reaches_back_to_the_beginning() {
+        let selector: Selector = "up{a='b'}".parse().unwrap();
+        assert_eq!(range_query(&selector, at(0), at(15)), r#"up{a="b"}[15001ms]"#);
+    }
+}

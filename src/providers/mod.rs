@@ -1,0 +1,6 @@
+//! The outside: one folder per kind, one file per vendor.
+
+pub mod channels;
+pub mod clock;
+pub mod metrics;
+pub mod traffic;

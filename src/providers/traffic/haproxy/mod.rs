@@ -1,0 +1,193 @@
+//! HAProxy: share and record in one map entry, through the runtime socket of every process.
+//!
+//! The entry is `KEY SHARE|RECORD` with the record in base64. HAProxy reads the map file at start and at
+//! reload only, so the file is a place like the sockets are: all of them get every write. A share that rises
+//! goes to the sockets first and a share that falls goes to the file first, so that a reload in the middle
+//! of a write never raises it. The newest generation and sequence tells a write of ours that was cut off
+//! (the next write finishes it) from somebody else's hand (drift).
+//!
+//! HAProxy has no compare-and-set. Writers take a lock file beside the map, and whoever has held it for
+//! longer than [`lock::LEASE`] does not write any more.
+//!
+//! Source: <https://docs.haproxy.org/2.6/management.html#9.3>
+
+pub mod configuration;
+mod entry;
+mod lock;
+mod map_file;
+mod socket;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow};
+use rollgate_domain::rollout::record::Record;
+
+use self::entry::{Entry, Place};
+use super::{Capacity, Router, Seen, WriteError};
+
+/// One or several HAProxy processes that share a map.
+#[derive(Clone, Debug)]
+pub struct Haproxy {
+    sockets: Vec<PathBuf>,
+    map: PathBuf,
+    key: String,
+    stable: String,
+    candidate: String,
+}
+
+impl Haproxy {
+    /// `sockets`: one runtime socket (level admin) for each process. `map` must be written in HAProxy's
+    /// configuration exactly as here: HAProxy knows maps by that name.
+    #[must_use]
+    pub fn new(sockets: Vec<PathBuf>, map: PathBuf, key: String, stable: String, candidate: String) -> Self {
+        Self {
+            sockets,
+            map,
+            key,
+            stable,
+            candidate,
+        }
+    }
+
+    /// The entry in the file and in every process, whatever is there.
+    async fn places(&self) -> Vec<Place> {
+        let mut places = vec![Place {
+            name: format!("map file {}", self.map.display()),
+            entry: map_file::get(&self.map, &self.key),
+        }];
+        for path in &self.sockets {
+            places.push(Place {
+                name: format!("socket {}", path.display()),
+                entry: socket::get_map(path, &self.map, &self.key).await,
+            });
+        }
+        places
+    }
+
+    /// The fewest servers that any process sees up.
+    async fn capacity(&self) -> anyhow::Result<Capacity> {
+        let mut least: Option<Capacity> = None;
+        for path in &self.sockets {
+            let backends = socket::backends(path).await?;
+            let up = |name: &str| {
+                backends.get(name).copied().ok_or_else(|| {
+                    let known: Vec<_> = backends.keys().map(String::as_str).collect();
+                    anyhow!(
+                        "HAProxy has no backend \"{name}\"; it has {}: correct traffic.haproxy.backends in the plan",
+                        if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                    )
+                })
+            };
+            let here = Capacity {
+                stable: up(&self.stable)?,
+                candidate: up(&self.candidate)?,
+            };
+            least = Some(least.map_or(here, |least| Capacity {
+                stable: least.stable.min(here.stable),
+                candidate: least.candidate.min(here.candidate),
+            }));
+        }
+        least.context("the plan names no HAProxy socket")
+    }
+
+    /// Puts `value` into the file and every process in the safe order; goes on past failures unless the
+    /// share rises.
+    async fn put(&self, value: &str, rises: bool) -> anyhow::Result<()> {
+        let mut failures = Vec::new();
+        if !rises {
+            failures.extend(map_file::put(&self.map, &self.key, value).err());
+        }
+        for path in &self.sockets {
+            let done = socket::set_map(path, &self.map, &self.key, value).await;
+            match done {
+                Err(error) if rises => return Err(error),
+                done => failures.extend(done.err()),
+            }
+        }
+        if rises {
+            map_file::put(&self.map, &self.key, value)?;
+        }
+        // Users are served by now; what a disk takes its time for comes last.
+        failures.extend(map_file::flush(&self.map).err());
+        match failures.len() {
+            0 => Ok(()),
+            1 => Err(failures.remove(0)),
+            _ => Err(anyhow!(
+                failures
+                    .iter()
+                    .map(|failure| format!("{failure:#}"))
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            )),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Router for Haproxy {
+    async fn read(&self) -> anyhow::Result<Seen> {
+        let mut seen = entry::compare(self.places().await, &self.key)?;
+        match self.capacity().await {
+            Ok(capacity) => seen.capacity = Some(capacity),
+            // Said already where a socket is dead; a backend that does not exist is said here.
+            Err(error) if seen.unreachable.is_empty() => seen.unreachable.push(format!("{error:#}")),
+            Err(_) => {}
+        }
+        Ok(seen)
+    }
+
+    async fn write(&self, seen: &Seen, record: &Record) -> Result<Seen, WriteError> {
+        let falls_to_zero = record.weight == rollgate_domain::weight::Weight::ZERO;
+        let lock = match lock::take(&self.map).await {
+            Ok(lock) => Some(lock),
+            // A rollback does not wait for a driver that hangs, nor for a folder it may not write to.
+            Err(_) if falls_to_zero => None,
+            Err(error) => return Err(WriteError::Unreachable(error)),
+        };
+        let now = entry::compare(self.places().await, &self.key).map_err(WriteError::Unreachable)?;
+        if now.token != seen.token {
+            return Err(WriteError::Conflict);
+        }
+        // A process that slept since it took the lock may write over somebody who stopped waiting for it.
+        if !falls_to_zero && lock.as_ref().is_none_or(lock::Lock::is_stale) {
+            return Err(WriteError::Conflict);
+        }
+        let rises = now.share.is_none_or(|share| record.weight > share) && !falls_to_zero;
+        let value = entry::value(record);
+        let put = self.put(&value, rises).await;
+        drop(lock);
+        put.map_err(WriteError::Unreachable)?;
+
+        let after = self.read().await.map_err(WriteError::Unreachable)?;
+        if after.token == value && !after.torn && after.drift.is_none() {
+            return Ok(after);
+        }
+        match &after.record {
+            // Somebody newer was faster than our look back.
+            Ok(Some(newer)) if newer.generation > record.generation => Ok(after),
+            _ => Err(WriteError::Rejected(after.drift.unwrap_or_else(|| {
+                format!(
+                    "\"{} {}\" was accepted but is not what HAProxy has now",
+                    self.key, record.weight
+                )
+            }))),
+        }
+    }
+
+    fn describe(&self, record: &Record) -> String {
+        let value = entry::value(record);
+        let sockets = self.sockets.iter().map(|path| {
+            format!(
+                "would send to {}: set map {} {} {value}\n",
+                path.display(),
+                self.map.display(),
+                self.key
+            )
+        });
+        let file = format!("would write to {}: {} {value}\n", self.map.display(), self.key);
+        sockets.chain([file]).collect()
+    }
+}
+
+/// What reading one place gave: an entry, or why there is none.
+pub(crate) type Read = Result<Entry, anyhow::Error>;

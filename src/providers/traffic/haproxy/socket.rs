@@ -1,0 +1,196 @@
+//! One HAProxy process: a command and its answer over the runtime socket.
+//!
+//! Errors are text without a status, so every answer is compared with the one that is documented.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+    time::timeout,
+};
+
+use super::{Read, entry::Entry};
+
+/// HAProxy answers within a millisecond; a second means that it hangs.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Far above the statistics of a thousand backends.
+const LONGEST_ANSWER: u64 = 8 * 1024 * 1024;
+
+/// HAProxy neither takes nor refuses a command that is longer than its buffer (16,384 by default) less
+/// 1,024: it hangs.
+const LONGEST_COMMAND: usize = 15_000;
+
+/// The entry of `key` in the process's memory: what users get.
+pub(crate) async fn get_map(socket: &Path, map: &Path, key: &str) -> Read {
+    let answer = ask(socket, &format!("get map {} {key}", map.display())).await?;
+    entry_of(&answer, map).with_context(|| format!("read \"{key}\" from HAProxy at {}", socket.display()))
+}
+
+/// Sets the entry, or adds it where the process has none.
+pub(crate) async fn set_map(socket: &Path, map: &Path, key: &str, value: &str) -> anyhow::Result<()> {
+    let context = || format!("write \"{key}\" to HAProxy at {}", socket.display());
+    let mut answer = ask(socket, &format!("set map {} {key} {value}", map.display())).await?;
+    if answer.trim() == "entry not found." {
+        answer = ask(socket, &format!("add map {} {key} {value}", map.display())).await?;
+    }
+    if answer.trim().is_empty() {
+        Ok(())
+    } else {
+        Err(refusal(&answer, map)).with_context(context)
+    }
+}
+
+/// How many servers of each backend are up.
+pub(crate) async fn backends(socket: &Path) -> anyhow::Result<BTreeMap<String, u32>> {
+    // Every proxy (-1), backends (2), every server (-1).
+    let answer = ask(socket, "show stat -1 2 -1").await?;
+    servers_up(&answer).with_context(|| format!("read the backends from HAProxy at {}", socket.display()))
+}
+
+async fn ask(socket: &Path, command: &str) -> anyhow::Result<String> {
+    ensure!(
+        command.len() <= LONGEST_COMMAND,
+        "the record has {} bytes, too many for HAProxy",
+        command.len()
+    );
+    let talk = async {
+        let mut stream = UnixStream::connect(socket).await?;
+        stream.write_all(command.as_bytes()).await?;
+        stream.write_all(b"\n").await?;
+        let mut answer = String::new();
+        stream.take(LONGEST_ANSWER).read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    let answer = match timeout(PATIENCE, talk).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            let hint = match error.kind() {
+                std::io::ErrorKind::NotFound => ": is HAProxy running, and is this its \"stats socket\"?",
+                std::io::ErrorKind::ConnectionRefused => {
+                    ": nobody listens there; HAProxy is down or was replaced"
+                }
+                std::io::ErrorKind::PermissionDenied => {
+                    ": give this user access with \"user\", \"group\" or \"mode\" on HAProxy's \"stats socket\" line"
+                }
+                _ => "",
+            };
+            return Err(error).with_context(|| format!("talk to HAProxy at {}{hint}", socket.display()));
+        }
+        Err(_) => bail!(
+            "HAProxy at {} did not answer within {} s",
+            socket.display(),
+            PATIENCE.as_secs()
+        ),
+    };
+    // A whole answer ends with an empty line; a process that dies in the middle sends a part of one.
+    if !answer.ends_with('\n') {
+        bail!(
+            "HAProxy at {} closed the connection in the middle of its answer",
+            socket.display()
+        );
+    }
+    Ok(answer)
+}
+
+fn entry_of(answer: &str, map: &Path) -> Read {
+    let answer = answer.trim_end();
+    if answer.contains("found=no") {
+        return Ok(Entry::Missing);
+    }
+    let value = answer
+        .split_once("value=\"")
+        .and_then(|(_, rest)| rest.rsplit_once("\", type="))
+        .map(|(value, _)| Entry::Value(value.to_owned()));
+    value.ok_or_else(|| refusal(answer, map))
+}
+
+/// Why HAProxy said no, with the way out.
+fn refusal(answer: &str, map: &Path) -> anyhow::Error {
+    let answer = answer.trim();
+    let first = answer.lines().next().unwrap_or_default();
+    if first.starts_with("Unknown map identifier") {
+        return anyhow!(
+            "HAProxy has no map {}: its configuration must name the file exactly so (shift-traffic init haproxy)",
+            map.display()
+        );
+    }
+    if first.starts_with("Permission denied") {
+        return anyhow!(
+            "the socket is not of level admin: write \"level admin\" on HAProxy's \"stats socket\" line"
+        );
+    }
+    anyhow!("HAProxy answered \"{first}\"")
+}
+
+/// Reads the CSV of `show stat`.
+fn servers_up(csv: &str) -> anyhow::Result<BTreeMap<String, u32>> {
+    let mut lines = csv.lines().filter(|line| !line.is_empty());
+    let header = lines
+        .next()
+        .and_then(|line| line.strip_prefix("# "))
+        .context("the answer is no statistics")?;
+    let column = |name: &str| {
+        let found = header.split(',').position(|column| column == name);
+        found.with_context(|| format!("the statistics have no column {name}"))
+    };
+    let (proxy, kind, active, backup) = (
+        column("pxname")?,
+        column("svname")?,
+        column("act")?,
+        column("bck")?,
+    );
+    let mut up = BTreeMap::new();
+    for line in lines {
+        let cells: Vec<&str> = line.split(',').collect();
+        let cell = |at: usize| cells.get(at).copied().unwrap_or_default();
+        let count = |at: usize| cell(at).parse::<u32>().unwrap_or(0);
+        if cell(kind) == "BACKEND" {
+            up.insert(cell(proxy).to_owned(), count(active) + count(backup));
+        }
+    }
+    Ok(up)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map() -> &'static Path {
+        Path::new("/etc/haproxy/rollgate.map")
+    }
+
+    #[test]
+    fn the_answers_of_haproxy_2_6_are_understood() {
+        let found = "type=str, case=sensitive, found=yes, idx=tree, key=\"web\", value=\"10|ab\"c==\", type=\"str\"\n\n";
+        assert_eq!(
+            entry_of(found, map()).unwrap(),
+            Entry::Value("10|ab\"c==".to_owned())
+        );
+        assert_eq!(
+            entry_of("type=str, case=sensitive, found=no\n\n", map()).unwrap(),
+            Entry::Missing
+        );
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let said = |answer: &str| entry_of(answer, map()).unwrap_err().to_string();
+        insta::assert_snapshot!(said("Unknown map identifier. Please use #<id> or <file>.\n\n"), @"HAProxy has no map /etc/haproxy/rollgate.map: its configuration must name the file exactly so (shift-traffic init haproxy)");
+        insta::assert_snapshot!(said("Permission denied\n\n"), @r#"the socket is not of level admin: write "level admin" on HAProxy's "stats socket" line"#);
+        insta::assert_snapshot!(said("\n"), @r#"HAProxy answered """#);
+    }
+
+    #[test]
+    fn servers_that_are_up_are_counted_per_backend() {
+        let csv = "# pxname,svname,status,weight,act,bck,\nblue,BACKEND,DOWN,0,0,0,\ngreen,g1,UP,1,1,0,\ngreen,BACKEND,UP,2,2,1,\n\n";
+        let up = servers_up(csv).unwrap();
+        assert_eq!(
+            up,
+            BTreeMap::from([("blue".to_owned(), 0), ("green".to_owned(), 3)])
+        );
+        assert!(servers_up("Permission denied\n\n").is_err());
+    }
+}

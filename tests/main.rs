@@ -1,0 +1,5 @@
+//! One test binary: the tools as their users and their surroundings meet them.
+
+mod metrics;
+mod real;
+mod support;

@@ -1,0 +1,41 @@
+//! Metric sources on a faked wire: what they ask, and what they say of every bad answer.
+
+mod prometheus;
+mod scrape;
+
+use jiff::Timestamp;
+use rollgate::providers::metrics::{Counters, Release};
+
+/// Releases as a plan would name them: blue runs v1 and is stable, green runs v2.
+pub(crate) const STABLE: Release<'_> = Release {
+    backend: "blue",
+    version: "v1",
+};
+pub(crate) const CANDIDATE: Release<'_> = Release {
+    backend: "green",
+    version: "v2",
+};
+
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("a time")
+}
+
+pub(crate) fn counters(requests: &str, errors: &str) -> Counters {
+    Counters {
+        requests: requests.parse().expect("a selector"),
+        errors: errors.parse().expect("a selector"),
+    }
+}
+
+/// The counters of the example service.
+pub(crate) fn shop() -> Counters {
+    counters(
+        r#"http_requests_total{service="shop-api"}"#,
+        r#"http_requests_total{service="shop-api",code=~"5.."}"#,
+    )
+}
+
+/// All causes in one line, as a person sees them; `url` changes with each run.
+pub(crate) fn said(error: &anyhow::Error, url: &str) -> String {
+    format!("{error:#}").replace(url, "http://SERVER")
+}

@@ -1,0 +1,3 @@
+//! Against real servers. A server that is not installed is a test skipped, loudly; in CI it is a failure.
+
+mod prometheus;
