@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::counters::Look;
+use super::counters::{Counts, Look};
 use super::judge::Settings;
 use super::kernel::Evidence;
 use super::trial::{Traffic, Trial, at_least};
@@ -30,6 +30,9 @@ pub enum Proof {
 pub(super) struct Health {
     pub(super) trials: [Trial; 2],
     proved: [bool; 2],
+    /// Counts of the whole step, after the proof too.
+    pub(super) candidate: Counts,
+    pub(super) stable: Counts,
 }
 
 impl Health {
@@ -48,11 +51,15 @@ impl Health {
                 trial(TestId::HealthBelowCritical, at_least(0.0, settings.critical)),
             ],
             proved: [false; 2],
+            candidate: Counts::default(),
+            stable: Counts::default(),
         }
     }
 
     /// Takes in a look of this step. What is proved stays as it was when it was proved.
     pub(super) fn add(&mut self, start: Timestamp, look: &Look) {
+        self.candidate += look.candidate;
+        self.stable += look.stable;
         for (trial, proved) in self.trials.iter_mut().zip(&mut self.proved) {
             if !*proved {
                 trial.add(start, look);

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::counters::{Counts, Look};
-use super::judge::{Feed, Judge, Settings};
+use super::judge::{Judge, Settings};
 
 fn origin() -> Timestamp {
     Timestamp::UNIX_EPOCH
@@ -129,7 +129,7 @@ fn false_rollbacks(weather: Weather, rollouts: u64, look_s: u64, per_second: f64
 /// Healthy rollouts of 48 h at 10 and 1 requests/s beside 99 times as many. Many with looks of 4 min,
 /// some with looks of 30 s: the whole must take seconds.
 fn check_no_false_rollback(weather: Weather) {
-    for (rollouts, look_s, per_second) in [(5, 30, 10.0), (5, 30, 1.0), (125, 240, 10.0), (125, 240, 1.0)] {
+    for (rollouts, look_s, per_second) in [(3, 30, 10.0), (3, 30, 1.0), (80, 240, 10.0), (80, 240, 1.0)] {
         let bad = false_rollbacks(weather, rollouts, look_s, per_second);
         assert_eq!(
             bad, 0,
@@ -138,25 +138,25 @@ fn check_no_false_rollback(weather: Weather) {
     }
 }
 
-/// Measured with 16 times as many: 0 of 4,160.
+/// Measured with about 25 times as many: 0 of 4,160.
 #[test]
 fn a_healthy_candidate_is_not_rolled_back() {
     check_no_false_rollback(Weather::Calm);
 }
 
-/// Measured with 16 times as many: 0 of 4,160.
+/// Measured with about 25 times as many: 0 of 4,160.
 #[test]
 fn a_noisy_stable_is_not_held_against_a_healthy_candidate() {
     check_no_false_rollback(Weather::Noisy);
 }
 
-/// Measured with 16 times as many: 0 of 4,160.
+/// Measured with about 25 times as many: 0 of 4,160.
 #[test]
 fn incidents_of_both_are_not_held_against_a_healthy_candidate() {
     check_no_false_rollback(Weather::Incidents);
 }
 
-/// Measured with 16 times as many: 0 of 4,160.
+/// Measured with about 25 times as many: 0 of 4,160.
 #[test]
 fn single_bursts_are_not_held_against_a_healthy_candidate() {
     check_no_false_rollback(Weather::Bursts);
@@ -191,8 +191,8 @@ fn detection(rate: f64, rollouts: u64) -> (u64, u64) {
     (times[times.len() / 2], times[times.len() * 95 / 100])
 }
 
-/// Measured (200 rollouts each, bar 2,000), median / 95th percentile: 0.5 % errors 11.25 / 23.25 min, 1 %
-/// 2.5 / 5 min, 2 % 60 / 105 s, 5 % 30 / 45 s.
+/// Measured (200 rollouts each), median / 95th percentile: 0.5 % errors 12.75 / 25.75 min, 1 % 2.75 / 5.5 min,
+/// 2 % 60 / 105 s, 5 % 45 / 45 s.
 #[test]
 fn faults_are_found_in_minutes() {
     for (rate, median, p95) in [
@@ -211,7 +211,7 @@ fn faults_are_found_in_minutes() {
 
 /// Looks of 10 candidate requests beside 990, both with 0.1 % errors.
 ///
-/// Measured (400 rollouts): PROOFMEASURED.
+/// Measured (400 rollouts): median 720, 95th percentile 2,070 candidate requests.
 #[test]
 fn health_is_proved_with_about_900_requests() {
     let settings = Settings {
@@ -242,42 +242,10 @@ fn health_is_proved_with_about_900_requests() {
         })
         .collect();
     needed.sort_unstable();
-    println!("PROOF {} {}", needed[200], needed[380]);
     assert!((600..=1100).contains(&needed[200]), "median {}", needed[200]);
     assert!(
         (1200..=3000).contains(&needed[380]),
         "95th percentile {}",
         needed[380]
-    );
-}
-
-#[test]
-fn zz_cost() {
-    let t = std::time::Instant::now();
-    let mut random = fastrand::Rng::with_seed(1);
-    let data: Vec<_> = (0..11520)
-        .map(|_| {
-            (
-                Counts {
-                    requests: poisson(&mut random, 150.0),
-                    errors: poisson(&mut random, 0.15),
-                },
-                Counts {
-                    requests: poisson(&mut random, 1485.0),
-                    errors: poisson(&mut random, 14.85),
-                },
-            )
-        })
-        .collect();
-    println!("GEN {:?}", t.elapsed());
-    let t = std::time::Instant::now();
-    let (j, _) = judge(&Settings::default(), 11520, |i| data[i as usize]);
-    println!("COST {:?}", t.elapsed());
-    let t = std::time::Instant::now();
-    let v = j.verdict(origin() + SignedDuration::from_hours(48), &Feed::Fresh);
-    println!(
-        "VERDICT {:?} {}",
-        t.elapsed(),
-        serde_json::to_string_pretty(&v).unwrap()
     );
 }

@@ -8,15 +8,15 @@ use jiff::{SignedDuration, Timestamp};
 use super::catastrophe::Catastrophe;
 use super::counters::{Counts, Look};
 use super::error_rate;
-use super::health::{Health, Proof};
+use super::health::Health;
 use super::trial::{Traffic, Trial};
-use super::verdict::{Forecast, Found, Outcome, Reason, Report, TestId, Verdict};
+use super::verdict::{Found, Outcome, Reason, Verdict};
 use sentence::Why;
+pub use settings::Settings;
 
+mod reports;
 mod sentence;
-
-/// E and the catastrophe test share the error budget of a rollout.
-const ROLLBACK_TESTS: f64 = 2.0;
+mod settings;
 
 /// So many looks without an answer are an outage and no hiccup.
 const STALE_LOOKS: i32 = 3;
@@ -29,71 +29,6 @@ const MISSED: f64 = 20.0;
 
 /// A step must have run so long before its traffic is called thin.
 const THIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
-
-/// Forecasts assume the traffic of this last stretch.
-const RECENT: SignedDuration = SignedDuration::from_hours(1);
-
-/// How a rollout is judged. Fixed for its whole life.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Length of a look, positive; not shorter than the source's own interval.
-    pub look: SignedDuration,
-    /// The whole time that may be judged, holds included: evidence restarts spread over it, and none
-    /// begins after it. Twice the plan's steps costs almost nothing.
-    pub planned: SignedDuration,
-    /// Warm-up after the candidate's first request, in which only a catastrophe is judged.
-    pub grace: SignedDuration,
-    /// A burst of this length never decides alone.
-    pub forgive: SignedDuration,
-    /// How long after a look's end the source is asked.
-    pub delay: SignedDuration,
-    /// Mean number of errors that come together, 1 or more.
-    pub cluster_size: f64,
-    /// Chance of a false rollback, for all rollback tests together, 0 to 1. A source without a past
-    /// divides it by the planned number of runs.
-    pub alpha: f64,
-    /// The error rate that a healthy candidate is proved to be below, 0 to 1.
-    pub critical: f64,
-    /// How much proof a step needs.
-    pub proof: Proof,
-    /// The candidate's first request, if an earlier run saw it: a new run is no new warm-up.
-    pub warm_since: Option<Timestamp>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            look: SignedDuration::from_secs(15),
-            planned: SignedDuration::from_hours(48),
-            grace: SignedDuration::from_mins(5),
-            forgive: SignedDuration::from_secs(15),
-            delay: SignedDuration::from_secs(2),
-            cluster_size: 1.0,
-            alpha: 0.001,
-            critical: 0.01,
-            proof: Proof::Normal,
-            warm_since: None,
-        }
-    }
-}
-
-impl Settings {
-    /// The e-value at which a rollback test rejects.
-    pub fn bar(&self) -> f64 {
-        (ROLLBACK_TESTS / self.alpha).min(f64::MAX)
-    }
-
-    pub(super) fn planned_looks(&self) -> u64 {
-        self.looks_in(self.planned)
-    }
-
-    pub(super) fn looks_in(&self, time: SignedDuration) -> u64 {
-        let look = self.look.as_nanos().max(1);
-        u64::try_from((time.as_nanos() + look - 1) / look)
-            .unwrap_or(0)
-            .max(1)
-    }
-}
 
 /// How the metric source is at the moment of the verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -359,130 +294,22 @@ impl Judge {
     fn unprovable(&self, traffic: Option<&Traffic>) -> Option<Why<'_>> {
         let traffic = traffic?;
         let rate = traffic.stable.rate()?;
-        let needed = Health::new(&self.settings).forecast(traffic);
-        if needed.is_none() && rate >= 0.95 * self.settings.critical {
+        let needed = || Health::new(&self.settings).forecast(traffic);
+        if rate >= 0.95 * self.settings.critical && needed().is_none() {
             return Some(Why::Unprovable { rate });
         }
         let time = self.step.time?;
-        let judged = self.looks.last()?.end.duration_since(self.judged_since()?);
-        let thin = judged >= THIN_AFTER && needed.is_none_or(|needed| needed > time);
-        thin.then_some(Why::Thin { needed, time })
+        if self.looks.last()?.end.duration_since(self.judged_since()?) < THIN_AFTER {
+            return None;
+        }
+        let needed = needed();
+        needed
+            .is_none_or(|needed| needed > time)
+            .then_some(Why::Thin { needed, time })
     }
 
     /// Where the looks begin in which this step's proof is sought.
     fn judged_since(&self) -> Option<Timestamp> {
         Some(self.step.since.max(self.first_request? + self.settings.grace))
-    }
-
-    /// The mean look of this step, of its last hour at most.
-    fn traffic(&self) -> Option<Traffic> {
-        let from = self.step.since.max(self.first_request?).max(
-            self.looks
-                .last()?
-                .end
-                .checked_sub(RECENT)
-                .unwrap_or(Timestamp::MIN),
-        );
-        let (mut looks, mut stable, mut candidate) = (0.0, Counts::default(), Counts::default());
-        for look in self
-            .looks
-            .iter()
-            .rev()
-            .take_while(|look| look.end - self.settings.look >= from)
-        {
-            looks += 1.0;
-            stable += look.stable;
-            candidate += look.candidate;
-        }
-        let mean = |counts: Counts| Counts {
-            requests: counts.requests / looks,
-            errors: counts.errors / looks,
-        };
-        (candidate.requests > 0.0 && stable.requests > 0.0).then(|| Traffic {
-            look: self.settings.look,
-            candidate: mean(candidate),
-            stable: mean(stable),
-        })
-    }
-
-    fn fault_forecast(&self, traffic: Option<&Traffic>) -> Option<Forecast> {
-        let mut forecast = error_rate::forecast(&self.error_rate, traffic?, self.settings.critical)?;
-        forecast.seconds += self.warming().map_or(0, |left| left.as_secs());
-        Some(forecast)
-    }
-
-    fn proof_forecast(&self, traffic: Option<&Traffic>) -> Option<SignedDuration> {
-        Some(self.health.forecast(traffic?)? + self.warming().unwrap_or_default())
-    }
-
-    fn reports(&self, traffic: Option<&Traffic>) -> Vec<Report> {
-        let live = self.found.is_none();
-        let mut reports = vec![
-            self.error_rate
-                .report(if live { self.fault_forecast(traffic) } else { None }),
-            self.catastrophe.trial.report(None),
-        ];
-        for (place, trial) in self.health.trials.iter().enumerate() {
-            let forecast = traffic.filter(|_| live).and_then(|traffic| {
-                let time = self.health.forecast_of(place, traffic)?;
-                let wait = if time.is_zero() {
-                    SignedDuration::ZERO
-                } else {
-                    self.warming().unwrap_or_default()
-                };
-                Some(Forecast {
-                    error_rate: traffic.stable.rate()?,
-                    seconds: (time + wait).as_secs(),
-                })
-            });
-            reports.push(trial.report(forecast));
-        }
-        reports
-    }
-
-    /// The finding of a test that has just rejected, with the looks that made the evidence: from the
-    /// look since which the strongest bet has gained most.
-    fn found_by(&self, trial: &Trial, at: Timestamp) -> Found {
-        let early = trial.id == TestId::Catastrophe;
-        let bet = trial.evidence.strongest();
-        let first = trial.first.unwrap_or(self.origin);
-        let (mut stable, mut candidate, mut gain, mut most) =
-            (Counts::default(), Counts::default(), 0.0, 0.0);
-        let mut found = Found {
-            test: trial.id,
-            at,
-            since: first,
-            first,
-            candidate: trial.candidate,
-            stable: trial.stable,
-            limit: trial.limit(trial.stable),
-            e: trial.evidence.value(),
-            bar: trial.bar,
-        };
-        for look in self.looks.iter().rev() {
-            let start = look.end - self.settings.look;
-            let counted = if early {
-                start >= self.catastrophe.clear_since
-            } else {
-                self.is_warm(start)
-            };
-            if !counted {
-                break;
-            }
-            stable += look.stable;
-            candidate += look.candidate;
-            gain += trial.evidence.weight_of(bet, look.candidate, look.stable);
-            if gain > most {
-                most = gain;
-                found = Found {
-                    since: start,
-                    candidate,
-                    stable,
-                    limit: trial.limit(stable),
-                    ..found
-                };
-            }
-        }
-        found
     }
 }

@@ -219,14 +219,7 @@ impl Judge {
 
     /// Both rates since the step began, warm-up apart, and the limit of the proof beside them.
     fn step_numbers(&self) -> String {
-        let (mut stable, mut candidate) = (Counts::default(), Counts::default());
-        for look in &self.looks {
-            let start = look.end - self.settings.look;
-            if start >= self.step.since && self.is_warm(start) {
-                stable += look.stable;
-                candidate += look.candidate;
-            }
-        }
+        let (candidate, stable) = (self.health.candidate, self.health.stable);
         if candidate.requests <= 0.0 {
             return "Nothing counted in this step yet".to_owned();
         }
