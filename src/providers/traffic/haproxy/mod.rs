@@ -20,6 +20,7 @@ mod socket;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
+use futures_util::future::join_all;
 use rollgate_domain::rollout::record::Record;
 
 use self::entry::{Entry, Place};
@@ -55,10 +56,16 @@ impl Haproxy {
             name: format!("map file {}", self.map.display()),
             entry: map_file::get(&self.map, &self.key),
         }];
-        for path in &self.sockets {
+        let entries = join_all(
+            self.sockets
+                .iter()
+                .map(|path| socket::get_map(path, &self.map, &self.key)),
+        )
+        .await;
+        for (path, entry) in self.sockets.iter().zip(entries) {
             places.push(Place {
                 name: format!("socket {}", path.display()),
-                entry: socket::get_map(path, &self.map, &self.key).await,
+                entry,
             });
         }
         places
@@ -93,19 +100,20 @@ impl Haproxy {
     /// Puts `value` into the file and every process in the safe order; goes on past failures unless the
     /// share rises.
     async fn put(&self, value: &str, rises: bool) -> anyhow::Result<()> {
+        let put = |path: &'_ PathBuf| {
+            let path = path.clone();
+            async move { socket::set_map(&path, &self.map, &self.key, value).await }
+        };
         let mut failures = Vec::new();
-        if !rises {
-            failures.extend(map_file::put(&self.map, &self.key, value).err());
-        }
-        for path in &self.sockets {
-            let done = socket::set_map(path, &self.map, &self.key, value).await;
-            match done {
-                Err(error) if rises => return Err(error),
-                done => failures.extend(done.err()),
-            }
-        }
         if rises {
+            for path in &self.sockets {
+                put(path).await?;
+            }
             map_file::put(&self.map, &self.key, value)?;
+        } else {
+            failures.extend(map_file::put(&self.map, &self.key, value).err());
+            let done = join_all(self.sockets.iter().map(put)).await;
+            failures.extend(done.into_iter().filter_map(Result::err));
         }
         // Users are served by now; what a disk takes its time for comes last.
         failures.extend(map_file::flush(&self.map).err());
@@ -127,11 +135,12 @@ impl Haproxy {
 impl Router for Haproxy {
     async fn read(&self) -> anyhow::Result<Seen> {
         let mut seen = entry::compare(self.places().await, &self.key)?;
-        match self.capacity().await {
-            Ok(capacity) => seen.capacity = Some(capacity),
-            // Said already where a socket is dead; a backend that does not exist is said here.
-            Err(error) if seen.unreachable.is_empty() => seen.unreachable.push(format!("{error:#}")),
-            Err(_) => {}
+        // A process that does not answer is not asked twice: a driver that must leave has little time.
+        if seen.unreachable.is_empty() {
+            match self.capacity().await {
+                Ok(capacity) => seen.capacity = Some(capacity),
+                Err(error) => seen.unreachable.push(format!("{error:#}")),
+            }
         }
         Ok(seen)
     }

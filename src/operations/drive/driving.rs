@@ -1,33 +1,24 @@
-//! Ask, do, tell, until the rollout says stop.
-//!
-//! What goes wrong outside is a circumstance, never the end of the loop: a metrics outage must not leave the
-//! canary live. Every turn begins with what the router has, because others may have written: a person, a
-//! rollback, a newer driver.
+//! What a driver remembers from turn to turn, and each thing it does in one.
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::{
     analysis::{Outcome as Judged, Verdict},
     exit::Outcome,
     rollout::{
         event::Event,
-        moves::{Move, Start},
-        next::{self, Action, Finding, Patience, Situation, Successor},
+        moves::Move,
+        next::{self, Finding},
         record::{Pin, Record, State, Unreadable},
     },
 };
-use tokio::sync::watch;
 
-use super::{
-    desk::Desk,
-    look::Watcher,
-    rollback::{self, Base},
-};
+use super::{Ended, World};
 use crate::{
     error::chain,
     github::dispatch::Dispatcher,
+    operations::{desk::Desk, look::Watcher},
     providers::traffic::{Router, Seen, WriteError},
 };
 
@@ -37,193 +28,16 @@ const HEARTBEAT: SignedDuration = SignedDuration::from_secs(15);
 /// How often the log says how it goes while nothing happens.
 const PROGRESS: SignedDuration = SignedDuration::from_secs(10);
 
-/// After an order to leave: the runner kills 10 s after it asked, and the last words need some of them.
-const LEAVING: SignedDuration = SignedDuration::from_secs(4);
-
 /// How long last words may take then.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// While a rollback cannot be done. Afterwards the driver leaves with 5, and its successor tries on.
-const ROLLING_BACK: SignedDuration = SignedDuration::from_mins(5);
-
-/// What the driver works with.
-pub struct World<'a> {
-    /// Splits the traffic and keeps the record.
-    pub router: &'a dyn Router,
-    /// Looks and judges.
-    pub watcher: Watcher<'a>,
-    /// Calls the successor, if one is wanted.
-    pub dispatcher: Option<&'a Dispatcher>,
-    /// Becomes the signal's name when this process is asked to leave.
-    pub interrupt: watch::Receiver<Option<&'static str>>,
-}
-
-/// What the driver was told.
-#[derive(Clone, Debug)]
-pub struct Orders {
-    /// How long this run drives.
-    pub budget: SignedDuration,
-    /// How long it waits for what it needs.
-    pub patience: Patience,
-    /// The plan and the rollgate at hand, to compare with the record's.
-    pub pin: Pin,
-    /// For a rollback over a record that cannot be read.
-    pub blank: Start,
-}
-
-/// How the run ended.
-#[derive(Clone, Debug)]
-pub struct Ended {
-    /// The exit code.
-    pub outcome: Outcome,
-    /// A successor drives on.
-    pub handed_over: bool,
-    /// The last that is known of the rollout.
-    pub record: Record,
-}
-
-/// Takes the rollout that the router holds: raises the generation, so that whoever drove before stops.
-///
-/// # Errors
-///
-/// There is no rollout, its record cannot be read, or the router does not take the write.
-pub async fn take(router: &dyn Router, desk: &mut Desk) -> anyhow::Result<Result<Record, Ended>> {
-    loop {
-        let seen = router.read().await?;
-        let record = match &seen.record {
-            Ok(Some(record)) => record.clone(),
-            Ok(None) => bail!("no rollout is recorded on the router: begin one with shift-traffic start"),
-            Err(unreadable) => {
-                return Err(anyhow::Error::new(unreadable.clone())).context(
-                    "the rollout cannot be driven (shift-traffic rollback overwrites the record and sets 0 %)",
-                );
-            }
-        };
-        let ended = |outcome| {
-            Ok(Err(Ended {
-                outcome,
-                handed_over: false,
-                record: record.clone(),
-            }))
-        };
-        match record.state {
-            State::RolledBack { .. } => return ended(Outcome::Refused),
-            State::Passed => return ended(Outcome::Done),
-            State::Ready { .. } | State::Holding { .. } | State::Paused { .. } => {}
-        }
-        if let Some(drift) = seen.drift {
-            // Writing would raise what somebody has lowered by hand.
-            desk.note(
-                &record,
-                Event::Hindered {
-                    obstacles: vec![drift],
-                },
-            );
-            return ended(Outcome::Hold);
-        }
-        let taken = record.after(Move::Take, desk.by())?;
-        match router.write(&seen, &taken).await {
-            Ok(_) => {
-                desk.note(&taken, Event::Taken);
-                return Ok(Ok(taken));
-            }
-            Err(WriteError::Conflict) => {}
-            Err(error) => return Err(error).context("take over the rollout"),
-        }
-    }
-}
-
-/// Drives `record`, which this run has taken, until it ends, somebody else takes it, or nobody may watch it
-/// any more.
-pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders: &Orders) -> Ended {
-    let budget_end = desk
-        .clock
-        .now()
-        .saturating_add(orders.budget)
-        .unwrap_or(Timestamp::MAX);
-    let generation = record.generation;
-    let mut driver = Driving {
-        record,
-        generation,
-        obstacles: Vec::new(),
-        router_error: None,
-        call_error: None,
-        judged: None,
-        overdue_since: None,
-        said_at: Timestamp::MIN,
-    };
-    let mut successor = if world.dispatcher.is_some() {
-        Successor::ToCall
-    } else {
-        Successor::Nobody
-    };
-    driver.watch(&mut world, desk).await;
-    loop {
-        let seen = driver.see(world.router, desk, &orders.pin).await;
-        let interrupted = *world.interrupt.borrow();
-        let finding = driver.finding(&world.watcher);
-        let action = next::next(&Situation {
-            record: &driver.record,
-            generation,
-            now: desk.clock.now(),
-            finding: &finding,
-            blind_since: world.watcher.blind_since(),
-            obstacles: &driver.obstacles,
-            interrupted,
-            budget_end,
-            successor,
-            patience: orders.patience,
-        });
-        match action {
-            Action::Move(Move::RollBack(reason)) => {
-                let base = Base {
-                    known: Some(&driver.record),
-                    blank: orders.blank.clone(),
-                    fence: Some(generation),
-                };
-                let done = rollback::roll_back(world.router, desk, base, &reason, ROLLING_BACK).await;
-                let outcome = match done.outcome {
-                    Outcome::Done => Outcome::Refused,
-                    other => other,
-                };
-                driver.record = done.record;
-                return driver.leave(outcome, false, desk, interrupted).await;
-            }
-            Action::Move(step @ (Move::Pause(_) | Move::Pass)) => {
-                // Nobody watches after this: it is tried for as long as there is time.
-                let patience = if interrupted.is_some() {
-                    LEAVING
-                } else {
-                    ROLLING_BACK
-                };
-                if !driver.lower(step, world.router, desk, patience).await {
-                    return driver.leave(Outcome::Stuck, false, desk, interrupted).await;
-                }
-            }
-            Action::Move(step) => driver.write(seen, step, &mut world, desk).await,
-            Action::CallSuccessor => {
-                if driver.call(world.dispatcher, desk).await {
-                    successor = Successor::Called;
-                } else {
-                    driver.watch(&mut world, desk).await;
-                }
-            }
-            Action::Look => {
-                driver.beat(seen, &world, desk).await;
-                driver.watch(&mut world, desk).await;
-            }
-            Action::Stop { outcome, handed_over } => {
-                return driver.leave(outcome, handed_over, desk, interrupted).await;
-            }
-        }
-    }
-}
-
 /// What a driver remembers from turn to turn.
-struct Driving {
-    record: Record,
+pub(super) struct Driving {
+    /// As the router has it, as far as is known.
+    pub(super) record: Record,
     generation: u64,
-    obstacles: Vec<String>,
+    /// What forbids a rise.
+    pub(super) obstacles: Vec<String>,
     router_error: Option<String>,
     call_error: Option<String>,
     judged: Option<Verdict>,
@@ -232,8 +46,22 @@ struct Driving {
 }
 
 impl Driving {
+    /// A driver that has just taken `record`.
+    pub(super) fn new(record: Record) -> Self {
+        Self {
+            generation: record.generation,
+            record,
+            obstacles: Vec::new(),
+            router_error: None,
+            call_error: None,
+            judged: None,
+            overdue_since: None,
+            said_at: Timestamp::MIN,
+        }
+    }
+
     /// Reads the router and takes over what others wrote; none while it cannot be read.
-    async fn see(&mut self, router: &dyn Router, desk: &mut Desk, pin: &Pin) -> Option<Seen> {
+    pub(super) async fn see(&mut self, router: &dyn Router, desk: &mut Desk, pin: &Pin) -> Option<Seen> {
         let mut obstacles = Vec::new();
         let seen = match router.read().await {
             Ok(seen) => {
@@ -284,7 +112,7 @@ impl Driving {
     }
 
     /// What the last verdict means for the rollout.
-    fn finding(&self, watcher: &Watcher<'_>) -> Finding {
+    pub(super) fn finding(&self, watcher: &Watcher<'_>) -> Finding {
         let Some(verdict) = &self.judged else {
             return Finding::Hold;
         };
@@ -307,7 +135,13 @@ impl Driving {
     }
 
     /// A rise, as one write; what goes wrong is noted and tried again after the next look.
-    async fn write(&mut self, seen: Option<Seen>, step: Move, world: &mut World<'_>, desk: &mut Desk) {
+    pub(super) async fn write(
+        &mut self,
+        seen: Option<Seen>,
+        step: Move,
+        world: &mut World<'_>,
+        desk: &mut Desk,
+    ) {
         let Some(seen) = seen else {
             return self.watch(world, desk).await;
         };
@@ -334,7 +168,7 @@ impl Driving {
 
     /// To share 0, resumable or passed. Tried until it holds, somebody newer has the rollout, or `patience`
     /// is over (false).
-    async fn lower(
+    pub(super) async fn lower(
         &mut self,
         step: Move,
         router: &dyn Router,
@@ -385,7 +219,7 @@ impl Driving {
     }
 
     /// Shows that the driver lives, and finishes a write that was cut off. Never over somebody's drift.
-    async fn beat(&mut self, seen: Option<Seen>, world: &World<'_>, desk: &mut Desk) {
+    pub(super) async fn beat(&mut self, seen: Option<Seen>, world: &World<'_>, desk: &mut Desk) {
         let Some(seen) = seen.filter(|seen| seen.drift.is_none()) else {
             return;
         };
@@ -410,7 +244,7 @@ impl Driving {
     }
 
     /// Calls a successor; false if nobody took the call.
-    async fn call(&mut self, dispatcher: Option<&Dispatcher>, desk: &mut Desk) -> bool {
+    pub(super) async fn call(&mut self, dispatcher: Option<&Dispatcher>, desk: &mut Desk) -> bool {
         let Some(dispatcher) = dispatcher else {
             return false;
         };
@@ -436,7 +270,7 @@ impl Driving {
     }
 
     /// Waits for the next look and judges it; returns early when the process is asked to leave.
-    async fn watch(&mut self, world: &mut World<'_>, desk: &mut Desk) {
+    pub(super) async fn watch(&mut self, world: &mut World<'_>, desk: &mut Desk) {
         if world.interrupt.borrow().is_some() {
             return;
         }
@@ -500,7 +334,7 @@ impl Driving {
         self.judged = Some(verdict);
     }
 
-    async fn leave(
+    pub(super) async fn leave(
         self,
         outcome: Outcome,
         handed_over: bool,
