@@ -130,7 +130,7 @@ fn traffic_of(file: TrafficFile, service: &str, complaints: &mut Complaints<'_>)
             Some(backends)
         }
         Err(_) => {
-            let message = format!("found {found}, expected two backends that take turns");
+            let message = format!("found {found}, expected two backends, stable and candidate");
             complaints.add(here().key("backends"), message);
             None
         }

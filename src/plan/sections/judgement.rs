@@ -28,7 +28,7 @@ pub struct Limits {
     expecting = "a mapping with the key `critical`"
 )]
 pub struct ErrorRate {
-    /// A candidate that is shown to be above it is rolled back. Over 0 %. Default: `1%`.
+    /// A step ends only when the candidate is shown to be below it. Over 0 %. Default: `1%`.
     #[serde(with = "Rate")]
     pub critical: f64,
 }

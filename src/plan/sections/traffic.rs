@@ -22,7 +22,7 @@ pub struct Haproxy {
     pub map: PathBuf,
     /// The line of the map that is ours: letters, digits, `.`, `_`, `-`.
     pub key: String,
-    /// The two backends that take turns being stable; different, names like `key`.
+    /// Stable and candidate; different, names like `key`.
     pub backends: [String; 2],
 }
 
@@ -59,7 +59,7 @@ pub(in crate::plan) struct HaproxyFile {
     #[serde(default)]
     #[schemars(with = "Written<Name>")]
     pub(in crate::plan) key: Option<Written<Name>>,
-    /// The two backends of the service. They take turns: one is stable, the other is the candidate.
+    /// The two backends of the service: first the stable one, then the candidate.
     #[schemars(length(min = 2, max = 2), extend("uniqueItems" = true))]
     pub(in crate::plan) backends: Vec<Written<Name>>,
 }

@@ -80,7 +80,7 @@ fn a_socket_twice() {
 #[test]
 fn one_backend() {
     assert_snapshot!(refusal(&but("[blue, green]", "[blue]")), @r"
-    plan.yml:5:15: traffic.haproxy.backends: found 1, expected two backends that take turns
+    plan.yml:5:15: traffic.haproxy.backends: found 1, expected two backends, stable and candidate
       |
     5 |     backends: [blue]
       |               ^
@@ -90,7 +90,7 @@ fn one_backend() {
 #[test]
 fn three_backends() {
     assert_snapshot!(refusal(&but("[blue, green]", "[blue, green, red]")), @r"
-    plan.yml:5:15: traffic.haproxy.backends: found 3, expected two backends that take turns
+    plan.yml:5:15: traffic.haproxy.backends: found 3, expected two backends, stable and candidate
       |
     5 |     backends: [blue, green, red]
       |               ^

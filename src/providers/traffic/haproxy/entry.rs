@@ -112,11 +112,15 @@ pub(crate) fn compare(places: Vec<Place>, key: &str) -> anyhow::Result<Seen> {
             // An older write of ours, whole: the newest one was cut off.
             Ok(Some(_)) if consistent(here) => torn = true,
             Ok(None) if consistent(here) && is_first(newest) => torn = true,
-            Ok(_) => drift.push(format!(
-                "{name} gives {}, the record says {}",
-                said(here.share),
-                recorded(here)
-            )),
+            Ok(_) => drift.push(match (here.share, raw) {
+                (None, Entry::Value(value)) => {
+                    format!(
+                        "{name} has \"{}\", which is not of the form SHARE|RECORD",
+                        excerpt(value)
+                    )
+                }
+                (share, _) => format!("{name} gives {}, the record says {}", said(share), recorded(here)),
+            }),
             Err(unreadable) => drift.push(format!("{name}: {unreadable}")),
         }
     }
@@ -175,5 +179,167 @@ fn excerpt(value: &str) -> String {
     match value.char_indices().nth(LONGEST) {
         None => value.to_owned(),
         Some((end, _)) => format!("{}…", &value[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+    use rollgate_domain::rollout::{
+        ladder::{Ladder, Require, Step},
+        moves::{By, Move, Start},
+        record::{Evidence, Pin, Version},
+    };
+
+    use super::*;
+
+    const BY: By<'static> = By {
+        run: "run 7",
+        actor: "octocat",
+        at: Timestamp::UNIX_EPOCH,
+    };
+
+    /// The first record, the same raised to 5 %, and after one more write.
+    fn three() -> [Record; 3] {
+        let version = |name: &str| Version {
+            backend: name.to_owned(),
+            version: name.to_owned(),
+        };
+        let step = Step {
+            weight: Weight::new(5).unwrap(),
+            duration: SignedDuration::from_secs(60),
+        };
+        let start = Start {
+            service: "shop".to_owned(),
+            stable: version("blue"),
+            candidate: version("green"),
+            ladder: Ladder::new(vec![step], Require::Proof).unwrap(),
+            evidence: Evidence {
+                origin: Timestamp::UNIX_EPOCH,
+                look: SignedDuration::from_secs(15),
+                cluster_size: 1.0,
+                warm_since: None,
+            },
+            pin: Pin {
+                hash: String::new(),
+                commit: None,
+                tool: String::new(),
+            },
+        };
+        let first = Record::start(start, None, BY);
+        let raised = first.after(Move::Raise, BY).unwrap();
+        let beaten = raised.after(Move::Beat, BY).unwrap();
+        [first, raised, beaten]
+    }
+
+    fn text(value: &str) -> Read {
+        Ok(Entry::Value(value.to_owned()))
+    }
+
+    fn gone() -> Read {
+        Err(anyhow::anyhow!("nobody answers"))
+    }
+
+    /// The map file and two processes.
+    fn seen(file: Read, one: Read, two: Read) -> Seen {
+        let place = |name: &str, entry| Place {
+            name: name.to_owned(),
+            entry,
+        };
+        let places = vec![place("the file", file), place("one", one), place("two", two)];
+        compare(places, "web").expect("a place that can be read")
+    }
+
+    /// What is seen, in one line.
+    fn told(seen: &Seen) -> String {
+        let record = match &seen.record {
+            Ok(Some(record)) => format!("write {}", record.sequence),
+            Ok(None) => "no record".to_owned(),
+            Err(unreadable) => unreadable.to_string(),
+        };
+        let share = seen.share.map_or("?".to_owned(), |share| share.to_string());
+        let torn = if seen.torn { ", torn" } else { "" };
+        let drift = seen
+            .drift
+            .as_ref()
+            .map(|drift| format!(", drift: {drift}"))
+            .unwrap_or_default();
+        let silent = if seen.unreachable.is_empty() {
+            ""
+        } else {
+            ", silent places"
+        };
+        format!("{share}, {record}{torn}{drift}{silent}")
+    }
+
+    #[test]
+    fn places_that_agree_are_in_order() {
+        let [first, raised, _] = three();
+        let all = |value: &str| told(&seen(text(value), text(value), text(value)));
+        assert_eq!(all("0|"), "0 %, no record");
+        assert_eq!(all(&value(&first)), "0 %, write 1");
+        assert_eq!(all(&value(&raised)), "5 %, write 2");
+    }
+
+    #[test]
+    fn a_write_that_was_cut_off_is_torn_and_the_newest_counts() {
+        let [first, raised, beaten] = three();
+        let (blank, first, raised, beaten) = ("0|", value(&first), value(&raised), value(&beaten));
+        let told = |file: &str, one: &str, two: &str| told(&seen(text(file), text(one), text(two)));
+        // A rise goes to the processes first.
+        assert_eq!(told(&first, &raised, &first), "5 %, write 2, torn");
+        assert_eq!(told(&first, &raised, &raised), "5 %, write 2, torn");
+        // Everything else goes to the file first.
+        assert_eq!(told(&beaten, &raised, &raised), "5 %, write 3, torn");
+        assert_eq!(told(&beaten, &beaten, &raised), "5 %, write 3, torn");
+        // The very first write of all.
+        assert_eq!(told(&first, blank, blank), "0 %, write 1, torn");
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_is_drift() {
+        let [_, raised, _] = three();
+        let raised = value(&raised);
+        let by_hand = raised.replacen("5|", "50|", 1);
+        let told = |one: Read| told(&seen(text(&raised), one, text(&raised)));
+        assert_eq!(
+            told(text(&by_hand)),
+            "50 %, write 2, drift: one gives 50 %, the record says 5 %"
+        );
+        assert_eq!(
+            told(Ok(Entry::Missing)),
+            "5 %, write 2, drift: one has no entry \"web\": add the line \"web 0|\" and reload HAProxy"
+        );
+        assert_eq!(
+            told(text("hello")),
+            "?, write 2, drift: one has \"hello\", which is not of the form SHARE|RECORD"
+        );
+        assert_eq!(
+            told(text("200|")),
+            "?, write 2, drift: one has \"200|\", which is not of the form SHARE|RECORD"
+        );
+        assert_eq!(
+            told(text("0|")),
+            "5 %, write 2, drift: one gives 0 %, the record says nothing"
+        );
+    }
+
+    #[test]
+    fn one_silent_place_hides_nothing_and_all_silent_places_are_an_error() {
+        let [_, raised, _] = three();
+        let raised = value(&raised);
+        assert_eq!(
+            told(&seen(text(&raised), gone(), text(&raised))),
+            "5 %, write 2, silent places"
+        );
+        assert_eq!(
+            told(&seen(gone(), text(&raised), gone())),
+            "5 %, write 2, silent places"
+        );
+        let place = Place {
+            name: "the file".to_owned(),
+            entry: gone(),
+        };
+        assert!(compare(vec![place], "web").is_err());
     }
 }
