@@ -116,6 +116,9 @@ impl<'a> Watcher<'a> {
     /// When the next look can be judged: at once while there are closed looks that were not.
     #[must_use]
     pub fn next_look_at(&self, now: Timestamp) -> Timestamp {
+        if self.needs_baseline() {
+            return now;
+        }
         let first = self.tally.next_end();
         let ended = ended(first, now - self.delay, self.look);
         let last = first + self.look * (ended - 1);
@@ -131,13 +134,18 @@ impl<'a> Watcher<'a> {
     pub async fn look(&mut self, now: Timestamp) -> Verdict {
         let first = self.tally.next_end();
         let ended = ended(first, now - self.delay, self.look);
-        if ended > 0 {
+        if self.needs_baseline() || ended > 0 {
             self.tried_until = first + self.look * (ended - 1);
             self.fetch(self.tried_until, now).await;
         }
         let verdict = self.judge.verdict(now, &self.feed);
         self.outcome = Some(verdict.outcome);
         verdict
+    }
+
+    /// A page tells counts since its process began: the first one tells no difference, and is read at once.
+    fn needs_baseline(&self) -> bool {
+        !self.metrics.has_past() && self.tried_until == Timestamp::MIN
     }
 
     async fn fetch(&mut self, until: Timestamp, now: Timestamp) {

@@ -9,7 +9,7 @@ use rollgate_domain::{
     rollout::{
         event::Event,
         moves::{Move, Start},
-        record::{Record, State},
+        record::{Record, State, Unreadable},
     },
     weight::Weight,
 };
@@ -121,10 +121,14 @@ async fn attempt(
             return Err((error, record));
         }
     };
-    if let (Ok(Some(theirs)), Some(fence)) = (&seen.record, base.fence)
-        && theirs.generation > fence
-    {
-        return Ok(Attempt::Fenced(theirs.clone()));
+    if let Some(fence) = base.fence {
+        match (&seen.record, base.known) {
+            (Ok(Some(theirs)), _) if theirs.generation > fence => return Ok(Attempt::Fenced(theirs.clone())),
+            (Err(Unreadable::Newer { generation, .. }), Some(known)) if *generation > fence => {
+                return Ok(Attempt::Fenced(known.clone()));
+            }
+            _ => {}
+        }
     }
     let record = rolled_back(&seen, base, desk, reason);
     if is_done(&seen) {

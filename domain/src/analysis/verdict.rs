@@ -72,6 +72,14 @@ pub struct Verdict {
     pub tests: Vec<Report>,
 }
 
+impl Verdict {
+    /// Whether no look has closed yet, which is nobody's fault: a source without a past has only just begun.
+    #[must_use]
+    pub fn saw_nothing_yet(&self) -> bool {
+        self.used + self.skipped == 0 && self.reason != Some(Reason::Down)
+    }
+}
+
 /// What was found against the candidate, as it was when it was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Found {

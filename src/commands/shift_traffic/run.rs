@@ -83,27 +83,14 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     let router = router(&plan.traffic);
     let mut desk = desk(out.out, &plan.notify, github.as_ref());
 
+    let seen = router.read().await?;
+    let record = drive::recorded(&seen)?;
     if dry_run {
-        let seen = router.read().await?;
-        let Some(record) = seen.record? else {
-            anyhow::bail!("no rollout is recorded on the router")
-        };
         print(&router.describe(&record.after(Move::Take, desk.by())?));
         return Ok(Outcome::Done);
     }
-    let record = match drive::take(&router, &mut desk).await? {
-        Ok(record) => record,
-        Err(ended) => return Ok(end(&ended)),
-    };
+    // Whoever takes the rollout must be able to watch it: all that can go wrong comes first.
     let metrics = metric_source(&plan, &record.stable, &record.candidate)?;
-    let settings = judge_settings(&plan, &record, metrics.has_past());
-    let watcher = Watcher::new(metrics.as_ref(), settings, &record, desk.clock.now());
-    let world = World {
-        router: &router,
-        watcher,
-        dispatcher: dispatcher.as_ref(),
-        interrupt,
-    };
     let orders = Orders {
         budget,
         patience: Patience {
@@ -112,6 +99,17 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         },
         pin: pin(&plan, None),
         blank: blank(&plan.service, &plan.traffic)?,
+    };
+    let record = match drive::take(&router, &mut desk, &record.rollout).await? {
+        Ok(record) => record,
+        Err(ended) => return Ok(end(&ended)),
+    };
+    let settings = judge_settings(&plan, &record, metrics.has_past());
+    let world = World {
+        router: &router,
+        watcher: Watcher::new(metrics.as_ref(), settings, &record, desk.clock.now()),
+        dispatcher: dispatcher.as_ref(),
+        interrupt,
     };
     let ended = drive::drive(record, world, &mut desk, &orders).await;
     Ok(end(&ended))

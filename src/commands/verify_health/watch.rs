@@ -38,6 +38,9 @@ pub(crate) async fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome>
     loop {
         clock.sleep_until(watcher.next_look_at(clock.now())).await;
         let verdict = watcher.look(clock.now()).await;
+        if verdict.saw_nothing_yet() {
+            continue;
+        }
         show(&verdict, *output)?;
         let outcome = outcome(&verdict);
         if outcome == Outcome::Refused || watcher.next_look_at(clock.now()) > end {

@@ -299,6 +299,9 @@ impl Driving {
 
     /// Notes what is new in `verdict`.
     fn tell(&mut self, verdict: Verdict, desk: &mut Desk) {
+        if verdict.saw_nothing_yet() {
+            return;
+        }
         let now = desk.clock.now();
         let changed = self
             .judged

@@ -6,7 +6,7 @@
 
 mod driving;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::{
     exit::Outcome,
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     github::dispatch::Dispatcher,
-    providers::traffic::{Router, WriteError},
+    providers::traffic::{Router, Seen, WriteError},
 };
 use driving::Driving;
 
@@ -72,23 +72,41 @@ pub struct Ended {
     pub record: Record,
 }
 
-/// Takes the rollout that the router holds: raises the generation, so that whoever drove before stops.
+/// The rollout that the router holds.
 ///
 /// # Errors
 ///
-/// There is no rollout, its record cannot be read, or the router does not take the write.
-pub async fn take(router: &dyn Router, desk: &mut Desk) -> anyhow::Result<Result<Record, Ended>> {
+/// There is none, or its record cannot be read.
+pub fn recorded(seen: &Seen) -> anyhow::Result<&Record> {
+    match &seen.record {
+        Ok(Some(record)) => Ok(record),
+        Ok(None) => bail!("no rollout is recorded on the router: begin one with shift-traffic start"),
+        Err(unreadable) => Err(anyhow::Error::new(unreadable.clone())).context(
+            "the rollout cannot be driven (shift-traffic rollback overwrites the record and sets 0 %)",
+        ),
+    }
+}
+
+/// Takes `rollout`: raises the generation, so that whoever drove before stops.
+///
+/// Whoever takes must be able to watch: everything else that can go wrong comes before.
+///
+/// # Errors
+///
+/// The router holds another rollout or none that can be read, or it does not take the write.
+pub async fn take(
+    router: &dyn Router,
+    desk: &mut Desk,
+    rollout: &str,
+) -> anyhow::Result<Result<Record, Ended>> {
     loop {
         let seen = router.read().await?;
-        let record = match &seen.record {
-            Ok(Some(record)) => record.clone(),
-            Ok(None) => bail!("no rollout is recorded on the router: begin one with shift-traffic start"),
-            Err(unreadable) => {
-                return Err(anyhow::Error::new(unreadable.clone())).context(
-                    "the rollout cannot be driven (shift-traffic rollback overwrites the record and sets 0 %)",
-                );
-            }
-        };
+        let record = recorded(&seen)?.clone();
+        ensure!(
+            record.rollout == rollout,
+            "rollout {} has begun meanwhile: run again",
+            record.rollout
+        );
         let ended = |outcome| {
             Ok(Err(Ended {
                 outcome,

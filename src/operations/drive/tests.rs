@@ -16,11 +16,7 @@ use super::*;
 use crate::{
     journal::{self, Journal},
     operations::announce::People,
-    providers::{
-        clock::Clock,
-        metrics::Metrics,
-        traffic::{Capacity, Seen},
-    },
+    providers::{clock::Clock, metrics::Metrics, traffic::Capacity},
 };
 
 /// Router and metric source in one: it has what was written to it, and serves 10 and 990 requests a second.
@@ -37,8 +33,11 @@ struct Fake {
     /// The router fails in this stretch of time.
     deaf: std::ops::Range<i64>,
     /// What another process does when the driver reads for the so-manieth time.
-    intruder: Option<(usize, fn(&Record) -> Record)>,
+    intruder: Option<(usize, Act)>,
 }
+
+/// What somebody else makes of the record.
+type Act = fn(&Record) -> Record;
 
 struct FakeState {
     record: Record,
@@ -211,7 +210,8 @@ async fn driven(
         people: People::default(),
         clock: fake.clock,
     };
-    let record = match take(fake, &mut desk).await.expect("a rollout") {
+    let rollout = fake.state.lock().expect("no panic").record.rollout.clone();
+    let record = match take(fake, &mut desk, &rollout).await.expect("a rollout") {
         Ok(record) => record,
         Err(ended) => return (ended, String::new()),
     };
