@@ -69,7 +69,11 @@ impl<'a> Watcher<'a> {
             metrics,
             delay: settings.delay,
             judge: Judge::new(settings, begin),
-            tally: Tally::new(begin, look),
+            tally: if metrics.has_past() {
+                Tally::new(begin, look)
+            } else {
+                Tally::new(begin, look).of_listed_targets()
+            },
             look,
             asked_until: begin.saturating_sub(BASELINE).unwrap_or(Timestamp::MIN),
             tried_until: Timestamp::MIN,

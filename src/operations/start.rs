@@ -148,8 +148,6 @@ async fn measured(
         ..plan
     };
     if !metrics.has_past() {
-        let before = now.saturating_sub(plan.look).unwrap_or(Timestamp::MIN);
-        metrics.samples(before, now).await.context("read the metrics")?;
         return Ok(plan);
     }
     let from = now.saturating_sub(PAST).unwrap_or(Timestamp::MIN);

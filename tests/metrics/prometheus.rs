@@ -255,11 +255,11 @@ async fn an_answer_without_end_is_refused() {
 #[tokio::test]
 async fn a_number_that_no_counter_has_is_named_with_its_series() {
     let server = Http::always(Reply::ok(MATRIX.replace("\"300\"", "\"+Inf\"")));
-    let source = source(&server.url);
-    let error = source
-        .samples(at(0), "2026-11-24T00:00:00Z".parse().unwrap())
-        .await
-        .unwrap_err();
+    let (from, to) = (
+        "2026-11-23T04:20:00Z".parse().unwrap(),
+        "2026-11-23T04:21:00Z".parse().unwrap(),
+    );
+    let error = source(&server.url).samples(from, to).await.unwrap_err();
     let text = said(&error, &server.url);
     assert!(
         text.ends_with(

@@ -131,7 +131,11 @@ async fn a_real_server_tells_the_true_counts_through_a_restart() {
 
     let url = server.url.clone();
     drop(server);
-    let error = source.samples(*first, *end).await.unwrap_err();
+    // A source of its own, without a connection that was open and is not any more.
+    let error = self::source(&url, "v1", "v2")
+        .samples(*first, *end)
+        .await
+        .unwrap_err();
     assert!(
         said(&error, &url).contains("no connection (Connection refused"),
         "{error:#}"

@@ -159,6 +159,7 @@ mod tests {
         );
         check("up{status=~\"5..\"}").unwrap();
         check("up{code!=\"200\"}").unwrap();
+        check("up{problem!=\"\"}").unwrap();
         check("failures{code=~\"5..\"}").unwrap();
     }
 

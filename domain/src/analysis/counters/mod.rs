@@ -103,11 +103,12 @@ pub struct Tally {
     open: BTreeMap<u64, (Counts, Counts)>,
     next: u64,
     oldest: Option<Timestamp>,
-    newest: Option<Timestamp>,
+    newest: BTreeMap<Side, Timestamp>,
     targets: BTreeMap<Target, Timestamp>,
     served: BTreeMap<Side, Timestamp>,
     restarts: BTreeSet<(Target, Timestamp)>,
     dropped: u64,
+    listed: bool,
 }
 
 impl Tally {
@@ -123,12 +124,21 @@ impl Tally {
             open: BTreeMap::new(),
             next: 0,
             oldest: None,
-            newest: None,
+            newest: BTreeMap::new(),
             targets: BTreeMap::new(),
             served: BTreeMap::new(),
             restarts: BTreeSet::new(),
             dropped: 0,
+            listed: false,
         }
+    }
+
+    /// For a source that asks a list of targets and cannot tell when one began: a target that appears late is
+    /// one that did not answer before, not a new one, and its first sample is its baseline.
+    #[must_use]
+    pub fn of_listed_targets(mut self) -> Self {
+        self.listed = true;
+        self
     }
 
     /// Takes in samples. Those it has seen already, or older than the last of their series, are ignored:
@@ -178,9 +188,10 @@ impl Tally {
         self.end(self.next)
     }
 
-    /// Time of the newest sample of any series.
+    /// Up to when both versions are known: the newest sample of the one that has been silent for longer. A
+    /// version that never had a series is not waited for; nothing before the first sample of all.
     pub fn newest(&self) -> Option<Timestamp> {
-        self.newest
+        self.newest.values().min().copied()
     }
 
     /// Time of the first sample that shows a request of this version after the origin.
@@ -231,7 +242,8 @@ impl Tally {
                 None => 0.0,
             };
             last = Some((time, value));
-            self.newest = Some(self.newest.map_or(time, |newest| newest.max(time)));
+            let newest = self.newest.entry(series.side).or_insert(time);
+            *newest = time.max(*newest);
             self.count(counter, series.side, time, difference);
         }
         if let Some(last) = last {
@@ -253,7 +265,7 @@ impl Tally {
     }
 
     fn is_late(&self, oldest: Timestamp, time: Timestamp) -> bool {
-        nanoseconds(oldest, time) > STAGGER_LOOKS * self.look.as_nanos()
+        !self.listed && nanoseconds(oldest, time) > STAGGER_LOOKS * self.look.as_nanos()
     }
 
     fn count(&mut self, counter: Counter, side: Side, time: Timestamp, difference: f64) {

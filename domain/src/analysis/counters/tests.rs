@@ -278,3 +278,35 @@ fn random_samples(random: &mut fastrand::Rng) -> Samples {
     }
     samples
 }
+
+#[test]
+fn a_version_that_fell_silent_is_not_hidden_by_the_other() {
+    let mut tally = Tally::new(at(0), LOOK);
+    tally.add(&Samples {
+        requests: vec![
+            series(Side::Stable, "stable", &[(15, 1.0), (30, 2.0), (45, 3.0)]),
+            series(Side::Candidate, "candidate", &[(15, 1.0)]),
+        ],
+        errors: Vec::new(),
+    });
+    assert_eq!(tally.newest(), Some(at(15)));
+}
+
+#[test]
+fn a_page_that_comes_back_does_not_bring_its_whole_past() {
+    let late = |mut tally: Tally| {
+        tally.add(&requests(vec![series(Side::Stable, "a", &[(0, 5.0)])]));
+        tally.add(&requests(vec![series(
+            Side::Candidate,
+            "b",
+            &[(90, 1_000_000.0)],
+        )]));
+        candidate(&mut tally, 90).iter().sum::<f64>()
+    };
+    assert_eq!(
+        late(Tally::new(at(0), LOOK)),
+        1_000_000.0,
+        "a new process began at 0"
+    );
+    assert_eq!(late(Tally::new(at(0), LOOK).of_listed_targets()), 0.0);
+}

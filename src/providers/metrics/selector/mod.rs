@@ -65,9 +65,13 @@ impl Selector {
         self.matchers.iter().any(|matcher| matcher.label == label)
     }
 
-    /// Labels that a series must have to be meant; the metric's name is not among them.
+    /// Labels that must have certain values; the metric's name is not among them.
+    ///
+    /// A label that must only be there at all (`error!=""`) is not either: it may come with the first error.
     pub fn demanded(&self) -> impl Iterator<Item = &str> {
-        let demanding = |matcher: &&Matcher| matcher.label != NAME && !matcher.accepts("");
+        // No label has this value, so who accepts it accepts every value.
+        let demanding =
+            |matcher: &&Matcher| matcher.label != NAME && !matcher.accepts("") && !matcher.accepts("\0");
         self.matchers
             .iter()
             .filter(demanding)
@@ -215,11 +219,11 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_a_series_must_have_are_known() {
-        let selector: Selector = "up{a=\"b\",c=\"\",d!=\"x\",e=~\".*\",f=~\"5..\",g!=\"\"}"
+    fn labels_that_must_have_certain_values_are_known() {
+        let selector: Selector = "up{a=\"b\",c=\"\",d!=\"x\",e=~\".*\",f=~\"5..\",g!=\"\",h=~\".+\"}"
             .parse()
             .unwrap();
-        assert_eq!(selector.demanded().collect::<Vec<_>>(), ["a", "f", "g"]);
+        assert_eq!(selector.demanded().collect::<Vec<_>>(), ["a", "f"]);
         assert!(selector.names("c") && !selector.names("x"));
         assert_eq!(selector.metric(), Some("up"));
     }
