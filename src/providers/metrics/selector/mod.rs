@@ -178,6 +178,7 @@ mod tests {
             ("up{code=~\"4..|5..\"}", true),
             ("up{code!~\"5..\"}", false),
             ("up{path=~\"a.b\"}", true),
+            ("up{path=~\"(?i)A.B\"}", true),
             // A label that is not there is the empty text.
             ("up{other=\"\"}", true),
             ("up{other!=\"x\"}", true),
