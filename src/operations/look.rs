@@ -18,6 +18,17 @@ const BASELINE: SignedDuration = SignedDuration::from_mins(5);
 /// How many looks may pass without a new sample before the source counts as silent.
 const SILENT_LOOKS: i32 = 3;
 
+/// So many requests of the candidate do not fail to come by chance: its metrics carry another version, or the
+/// router sends nobody.
+const EXPECTED: f64 = 20.0;
+
+/// A stretch in which only stable had requests.
+#[derive(Clone, Copy, Debug)]
+struct Unseen {
+    since: Timestamp,
+    stable: f64,
+}
+
 /// One line of `samples.jsonl`: with the judgement's settings in the journal, enough to judge anew.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
@@ -47,6 +58,7 @@ pub struct Watcher<'a> {
     began: Timestamp,
     step: Option<(Timestamp, Option<SignedDuration>)>,
     feed: Feed,
+    unseen: Option<Unseen>,
     looks: VecDeque<Look>,
     outcome: Option<Outcome>,
 }
@@ -80,6 +92,7 @@ impl<'a> Watcher<'a> {
             began: now,
             step: None,
             feed: Feed::Silent { since: now },
+            unseen: None,
             looks: VecDeque::new(),
             outcome: None,
         }
@@ -90,6 +103,7 @@ impl<'a> Watcher<'a> {
         let step = Some((since, step.map(|step| step.duration)));
         if self.step != step {
             self.step = step;
+            self.unseen = None;
             if let Some((since, time)) = step {
                 self.judge.begin_step(since, time);
             }
@@ -108,13 +122,33 @@ impl<'a> Watcher<'a> {
         self.judge.first_request()
     }
 
-    /// Since when the source gives nothing new, if it gives nothing.
+    /// Since when nothing is seen of the candidate at `weight`, if it should be: the source gives nothing new,
+    /// or it counts only stable's requests although [`EXPECTED`] of the candidate's are missing.
     #[must_use]
-    pub fn blind_since(&self) -> Option<Timestamp> {
+    pub fn blind_since(&self, weight: Weight) -> Option<Timestamp> {
         match &self.feed {
-            Feed::Fresh => None,
+            Feed::Fresh => self.unseen.and_then(|unseen| {
+                let share = f64::from(weight.percent()) / 100.0;
+                (unseen.stable * share >= EXPECTED * (1.0 - share)).then_some(unseen.since)
+            }),
             Feed::Down { since, .. } | Feed::Silent { since } => Some((*since).max(self.began)),
         }
+    }
+
+    /// Adds a look to the stretch in which the candidate has had no request.
+    fn miss(&mut self, look: &Look) {
+        let (Some((since, _)), true) = (self.step, look.candidate.requests == 0.0) else {
+            self.unseen = None;
+            return;
+        };
+        if look.end - self.look < since {
+            return;
+        }
+        let unseen = self.unseen.get_or_insert(Unseen {
+            since: look.end - self.look,
+            stable: 0.0,
+        });
+        unseen.stable += look.stable.requests;
     }
 
     /// When the next look can be judged: at once while there are closed looks that were not.
@@ -159,6 +193,7 @@ impl<'a> Watcher<'a> {
                 self.asked_until = until;
                 for look in self.tally.close(until) {
                     self.judge.look(&look);
+                    self.miss(&look);
                     self.looks.push_back(look);
                 }
                 let newest = self.tally.newest();

@@ -46,7 +46,7 @@ pub struct Situation<'a> {
     pub now: Timestamp,
     /// The last look's.
     pub finding: &'a Finding,
-    /// Since when the metric source has given nothing, if it gives nothing.
+    /// Since when nothing is seen of the candidate, if something should be.
     pub blind_since: Option<Timestamp>,
     /// What forbids a rise, in words: drift, another plan, another rollgate, no capacity.
     pub obstacles: &'a [String],
@@ -132,7 +132,7 @@ pub fn next(situation: &Situation<'_>) -> Action {
     }
     if let Some(blind) = blind_since.filter(|&blind| now.duration_since(blind) >= situation.patience.blind) {
         return Action::Move(Move::Pause(format!(
-            "no metrics since {blind:.0}: nobody can watch the candidate"
+            "nothing has been seen of the candidate since {blind:.0}: nobody can watch it"
         )));
     }
     if now >= situation.budget_end {

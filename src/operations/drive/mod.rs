@@ -166,7 +166,7 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
             generation,
             now: desk.clock.now(),
             finding: &finding,
-            blind_since: world.watcher.blind_since(),
+            blind_since: world.watcher.blind_since(driver.record.weight),
             obstacles: &driver.obstacles,
             interrupted,
             budget_end,

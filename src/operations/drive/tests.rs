@@ -293,9 +293,24 @@ async fn time_alone_never_advances() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_that_nobody_visits_never_ends_and_a_person_is_asked_once() {
+async fn a_candidate_that_nothing_is_seen_of_is_not_left_with_traffic() {
+    // Its metrics carry another version than the rollout was started with.
     let fake = Fake {
         requests: 0.0,
+        ..fake()
+    };
+    let (ended, events) = driven(&fake, 180, None, AS_IS).await;
+    assert_eq!(fake.shares(), [1, 0], "{events}");
+    assert_eq!(ended.outcome, Outcome::Hold);
+    assert!(events.contains("nobody can watch it"), "{events}");
+    assert!(fake.second() < 20 * 60, "{events}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_without_proof_never_ends_and_a_person_is_asked_once() {
+    // A request in 100 s: 36 in an hour prove nothing.
+    let fake = Fake {
+        requests: 0.01,
         ..fake()
     };
     let (ended, events) = driven(&fake, 180, None, AS_IS).await;
@@ -347,7 +362,7 @@ async fn a_metrics_outage_holds_and_then_leaves_nothing_behind() {
     let (ended, events) = driven(&fake, 600, None, AS_IS).await;
     assert_eq!(fake.shares(), [1, 0], "{events}");
     assert_eq!(ended.outcome, Outcome::Hold);
-    assert!(events.contains("nobody can watch the candidate"), "{events}");
+    assert!(events.contains("nobody can watch it"), "{events}");
 }
 
 #[tokio::test(start_paused = true)]
