@@ -122,7 +122,7 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, PlanError> {
         .map_err(|error| {
             let mut hint = format!("the plan is {DEFAULT_PATH}, unless --plan or ROLLGATE_PLAN name another");
             let message = if error.kind() == std::io::ErrorKind::NotFound {
-                hint.push_str("; `shift-traffic init haproxy` writes one");
+                hint.push_str("; begin with examples/plans/smallest.yml of rollgate");
                 "no such file".to_owned()
             } else {
                 format!("cannot be read: {error}")

@@ -158,8 +158,7 @@ impl Node {
     }
 }
 
-const SMALLEST: &str =
-    "a plan has at least `service`, `traffic` and `metrics`; `shift-traffic init haproxy` writes one";
+const SMALLEST: &str = "a plan has at least `service`, `traffic` and `metrics`; begin with examples/plans/smallest.yml of rollgate";
 
 fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {

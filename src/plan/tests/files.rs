@@ -6,7 +6,7 @@ use super::*;
 fn an_empty_file() {
     assert_snapshot!(refusal(""), @r"
     plan.yml:1:1: the file is empty, expected a plan
-    hint: a plan has at least `service`, `traffic` and `metrics`; `shift-traffic init haproxy` writes one
+    hint: a plan has at least `service`, `traffic` and `metrics`; begin with examples/plans/smallest.yml of rollgate
     ");
 }
 
@@ -17,7 +17,7 @@ fn a_file_of_comments() {
       |
     1 | # service: shop-api
       | ^
-    hint: a plan has at least `service`, `traffic` and `metrics`; `shift-traffic init haproxy` writes one
+    hint: a plan has at least `service`, `traffic` and `metrics`; begin with examples/plans/smallest.yml of rollgate
     ");
 }
 
@@ -167,7 +167,7 @@ fn a_file_that_is_not_there() {
         .to_string();
     assert_snapshot!(error.replace(&format!("{}/", folder.path().display()), ""), @r"
     plan.yml: no such file
-    hint: the plan is .github/rollgate.yml, unless --plan or ROLLGATE_PLAN name another; `shift-traffic init haproxy` writes one
+    hint: the plan is .github/rollgate.yml, unless --plan or ROLLGATE_PLAN name another; begin with examples/plans/smallest.yml of rollgate
     ");
 }
 
