@@ -203,7 +203,8 @@ impl Judge {
         let [stable, candidate] = self.total.map(|counts| counts.requests > 0.0);
         let stale = self.settings.look * STALE_LOOKS;
         match feed {
-            Feed::Down { since, error } if at.duration_since(*since) >= stale => {
+            // Before the first answer there is nothing else to say.
+            Feed::Down { since, error } if at.duration_since(*since) >= stale || (!stable && !candidate) => {
                 return Why::Down {
                     silence: at.duration_since(*since),
                     error,

@@ -9,8 +9,9 @@ use super::super::verdict::{Found, TestId};
 use super::super::words::{about, count, one_in, percent, plain, plain_percent, time};
 use super::{Feed, Judge};
 
-/// A source may answer with a page; a sentence has room for this many characters of it.
-const ERROR_LENGTH: usize = 200;
+/// A source may answer with a page; a sentence has room for so many characters of its beginning, which
+/// names the source, and of its end, which names the cause.
+const ERROR_ENDS: [usize; 2] = [100, 190];
 
 /// What the looks and the feed amount to.
 pub(super) enum Why<'a> {
@@ -63,6 +64,10 @@ impl Judge {
         let [stable, candidate] = self.total;
         match why {
             Why::Found(found) => self.found_sentence(found),
+            Why::Down { silence, error } if silence.as_secs() < 1 => format!(
+                "HOLD - no data. The metric source does not answer: {}. Nothing is judged until it does.",
+                one_line(error)
+            ),
             Why::Down { silence, error } => format!(
                 "HOLD - no data. The metric source has not answered for {}: {}. Nothing is judged until it does.",
                 time(*silence),
@@ -310,7 +315,16 @@ fn capital(text: &str) -> String {
 
 fn one_line(error: &str) -> String {
     let words: Vec<&str> = error.split_whitespace().collect();
-    let text: String = words.join(" ").chars().take(ERROR_LENGTH).collect();
+    let text = words.join(" ");
+    let [begin, end] = ERROR_ENDS;
+    let length = text.chars().count();
+    let text = if length <= begin + end {
+        text
+    } else {
+        let begin: String = text.chars().take(begin).collect();
+        let end: String = text.chars().skip(length - end).collect();
+        format!("{begin}…{end}")
+    };
     let text = text.trim_end_matches('.');
     if text.is_empty() {
         "no reason given".to_owned()
