@@ -1,5 +1,7 @@
 //! One test binary: the tools as their users and their surroundings meet them.
 
+mod architecture;
+mod cli;
 mod metrics;
 mod real;
 mod support;
