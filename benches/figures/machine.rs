@@ -1,0 +1,87 @@
+//! What the figures were measured on, and programs with nothing inherited.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::require;
+
+/// Class of the machine in one line.
+pub(crate) fn line() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processor", |(_, model)| model);
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib: u64 = memory
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("MemTotal:")?
+                .trim()
+                .strip_suffix(" kB")?
+                .parse()
+                .ok()
+        })
+        .unwrap_or(0);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default().to_owned();
+    format!(
+        "{cores} x {model}, {} GiB, Linux {}, load when it began {load}",
+        (kib + (1 << 19)) >> 20,
+        kernel.trim()
+    )
+}
+
+/// A program that must be here.
+pub(crate) fn program(name: &str) -> String {
+    let path = require(name).unwrap_or_else(|| panic!("{name} is needed"));
+    path.display().to_string()
+}
+
+/// `program` with no environment but a PATH.
+pub(crate) fn bare(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// From exec to exit.
+pub(crate) fn wall(command: &mut Command) -> Duration {
+    let began = Instant::now();
+    let status = command.status().expect("a program that starts");
+    let took = began.elapsed();
+    assert!(status.success(), "{command:?}: {status}");
+    took
+}
+
+/// User and system time of `arguments` and its children, by bash's `times`: exact to a millisecond.
+pub(crate) fn cpu(arguments: &[String], folder: &Path) -> Duration {
+    let mut command = bare("bash");
+    command
+        .current_dir(folder)
+        .args(["-c", "\"$@\" >/dev/null || exit; times", "bash"])
+        .args(arguments)
+        .stdout(Stdio::piped());
+    let done = command.output().expect("bash");
+    assert!(done.status.success(), "{arguments:?}: {}", done.status);
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    // The shell's own times come first: "0m0.001s 0m0.000s".
+    let children = text.lines().nth(1).expect("two lines");
+    children.split(' ').map(span).sum()
+}
+
+fn span(text: &str) -> Duration {
+    let (minutes, seconds) = text.trim_end_matches('s').split_once('m').expect("0m0.000s");
+    let minutes: f64 = minutes.parse().expect("minutes");
+    let seconds: f64 = seconds.parse().expect("seconds");
+    Duration::from_secs_f64(minutes * 60.0 + seconds)
+}
