@@ -65,7 +65,8 @@ pub enum Event {
     },
     /// The budget ended and a successor was called.
     SuccessorCalled {
-        /// Its run, if the platform told.
+        /// Its run, if the platform told. `run` is the line's own.
+        #[serde(rename = "successor")]
         run: Option<String>,
     },
     /// Calling it went wrong; tried again.
@@ -75,7 +76,8 @@ pub enum Event {
     },
     /// A successor has taken the generation.
     HandedOver {
-        /// To whom.
+        /// To whom. `run` is the line's own.
+        #[serde(rename = "successor")]
         run: String,
     },
     /// Somebody newer owns the rollout.
@@ -140,6 +142,57 @@ impl Line {
             run: run.to_owned(),
             actor: actor.to_owned(),
             event,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::record::{
+        State,
+        tests::{at, record},
+    };
+
+    /// A key twice in a line would make the journal unreadable.
+    #[test]
+    fn every_event_is_read_as_it_was_written() {
+        let (from, text) = (Weight::ZERO, || "why".to_owned());
+        for event in [
+            Event::Started,
+            Event::Taken,
+            Event::Raised { from },
+            Event::Set { from, reason: text() },
+            Event::Paused { from, reason: text() },
+            Event::RolledBack {
+                from,
+                reason: text(),
+                took_ms: 7,
+            },
+            Event::Passed { from },
+            Event::Judged {
+                outcome: Outcome::Watch,
+                sentence: text(),
+            },
+            Event::Hindered {
+                obstacles: vec![text()],
+            },
+            Event::Overdue { sentence: text() },
+            Event::SuccessorCalled { run: Some(text()) },
+            Event::SuccessorCalled { run: None },
+            Event::SuccessorFailed { error: text() },
+            Event::HandedOver { run: text() },
+            Event::Fenced { by: text() },
+            Event::RouterFailed { error: text() },
+            Event::Stuck { error: text() },
+            Event::NotTold {
+                channel: text(),
+                error: text(),
+            },
+        ] {
+            let line = Line::new(&record(State::Passed), event, "run 7", "octocat", at(5));
+            let written = serde_json::to_string(&line).unwrap();
+            assert_eq!(serde_json::from_str::<Line>(&written).unwrap(), line, "{written}");
         }
     }
 }
