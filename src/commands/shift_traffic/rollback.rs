@@ -58,7 +58,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     if let Some(warning) = warning {
         say(&format!("warning: {warning}"));
     }
-    let routes = Plan::read(&plan.plan).map_or_else(|_| plan::Notify::default(), |plan| plan.notify);
+    let routes = Plan::read(&plan.plan).map_or_else(|_| everybody(), |plan| plan.notify);
     let router = router(&traffic);
     let github = Run::from_variables(variable);
     let mut desk = desk(out.out, &routes, github.as_ref());
@@ -95,4 +95,13 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     step_outputs(done.outcome, false, Some(record));
     desk.close(record, std::time::Duration::from_secs(10)).await;
     Ok(done.outcome)
+}
+
+/// Who is told when the plan cannot say it: whoever can be reached from here.
+fn everybody() -> plan::Notify {
+    let mut routes = plan::Notify::default();
+    if variable("SLACK_WEBHOOK_URL").is_some() {
+        routes.critical = vec![plan::Channel::Slack, plan::Channel::Summary];
+    }
+    routes
 }
