@@ -1,0 +1,60 @@
+//! A plan in which hours are tenths of seconds.
+
+use std::fmt::Write as _;
+
+/// What differs from test to test; the rest is written by [`Plan::text`].
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) look: &'static str,
+    pub(crate) require: &'static str,
+    /// Weight and time.
+    pub(crate) steps: Vec<(u8, &'static str)>,
+    pub(crate) blind: &'static str,
+    pub(crate) sticky: Option<&'static str>,
+    pub(crate) backends: [&'static str; 2],
+    pub(crate) sockets: Vec<String>,
+    pub(crate) map: String,
+    pub(crate) key: &'static str,
+    /// Addresses of both pages.
+    pub(crate) pages: [String; 2],
+}
+
+impl Plan {
+    pub(crate) fn text(&self) -> String {
+        let Self {
+            look,
+            require,
+            steps,
+            blind,
+            sticky,
+            backends: [blue, green],
+            sockets,
+            map,
+            key,
+            pages: [blue_page, green_page],
+        } = self;
+        let mut text = format!(
+            "service: shop-api\n\
+             traffic:\n  haproxy:\n    sockets: [{}]\n    map: {map}\n    key: {key}\n    backends: [{blue}, {green}]\n",
+            sockets.join(", ")
+        );
+        if let Some(sticky) = sticky {
+            let _ = writeln!(text, "sticky: {{ {sticky} }}");
+        }
+        let steps: Vec<_> = steps
+            .iter()
+            .map(|(weight, time)| format!("{{ weight: {weight}%, for: {time} }}"))
+            .collect();
+        let _ = write!(
+            text,
+            "metrics:\n  scrape:\n    pages:\n      {blue}: [{blue_page}]\n      {green}: [{green_page}]\n  \
+             requests: http_requests_total{{service=\"shop-api\"}}\n  \
+             errors: http_requests_total{{service=\"shop-api\",code=~\"5..\"}}\n\
+             judgement: {{ look: {look}, grace: 100ms, forgive: {look}, delay: 20ms, cluster-size: 1 }}\n\
+             phases:\n  canary:\n    require: {require}\n    steps: [{}]\n\
+             driver: {{ blind: {blind} }}\n",
+            steps.join(", ")
+        );
+        text
+    }
+}
