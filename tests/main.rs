@@ -2,6 +2,8 @@
 
 mod architecture;
 mod cli;
+mod action;
 mod metrics;
 mod real;
 mod support;
+mod workflows;
