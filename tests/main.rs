@@ -1,8 +1,8 @@
 //! One test binary: the tools as their users and their surroundings meet them.
 
+mod action;
 mod architecture;
 mod cli;
-mod action;
 mod metrics;
 mod real;
 mod support;

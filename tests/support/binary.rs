@@ -1,12 +1,10 @@
-//! The binaries as a workflow or a shell calls them.
+//! The binaries by `assert_cmd`, for tests that only ask and compare.
 
 use assert_cmd::Command;
 
-/// `name` with nothing inherited that could change its mind: no `GITHUB_*`, no `CI`, no HOME.
+/// [`super::tool::binary`], to be run to its end.
 pub(crate) fn binary(name: &str) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin(name));
-    command.env_clear().env("PATH", "");
-    command
+    super::tool::binary(name).into()
 }
 
 /// Exit code, stdout and stderr.
