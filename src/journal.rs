@@ -1,4 +1,5 @@
-//! The run's folder: the only writer of `events.jsonl`, `samples.jsonl`, `verdict.json` and `rollgate.log`.
+//! The run's folder: the only writer of `events.jsonl`, `judgement.jsonl`, `samples.jsonl`, `verdict.json` and
+//! `rollgate.log`.
 //!
 //! The journal serves people afterwards; a full disk stops no rollback. What cannot be written is said once
 //! and the run goes on.
@@ -16,6 +17,8 @@ use serde::Serialize;
 
 /// Everything that happened, one JSON object a line.
 pub const EVENTS: &str = "events.jsonl";
+/// How each run judges, one JSON object a run: with the samples, every verdict can be computed anew.
+pub const JUDGEMENT: &str = "judgement.jsonl";
 /// What every look counted and what was judged of it, one JSON object a line.
 pub const SAMPLES: &str = "samples.jsonl";
 /// The last verdict, whole.
@@ -45,6 +48,11 @@ impl Journal {
     pub fn event(&self, line: &Line) {
         self.append(EVENTS, line);
         self.say(&story::log_line(line));
+    }
+
+    /// Keeps how this run judges.
+    pub fn judgement(&self, judgement: &impl Serialize) {
+        self.append(JUDGEMENT, judgement);
     }
 
     /// Keeps a look.

@@ -29,7 +29,20 @@ struct Unseen {
     stable: f64,
 }
 
-/// One line of `samples.jsonl`: with the judgement's settings in the journal, enough to judge anew.
+/// One line of `judgement.jsonl`: how one run judges. With its looks in `samples.jsonl`, enough to judge anew.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// Which rollout.
+    pub rollout: String,
+    /// The record's generation, which is the run's own.
+    pub generation: u64,
+    /// Looks are counted from here.
+    pub origin: Timestamp,
+    /// Everything the judge was told.
+    pub settings: Settings,
+}
+
+/// One line of `samples.jsonl`: what a judge of the same generation was given, and what it said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// Which rollout.
@@ -40,8 +53,14 @@ pub struct Sample {
     pub weight: Weight,
     /// Health is proved anew from here on.
     pub step_since: Timestamp,
+    /// The step's own time, if there is a step.
+    pub step_for: Option<SignedDuration>,
     /// What was counted.
     pub look: Look,
+    /// When it was judged.
+    pub at: Timestamp,
+    /// How the source was at that moment.
+    pub feed: Feed,
     /// What was judged after it; none for looks that were judged together with a later one.
     pub outcome: Option<Outcome>,
 }
@@ -49,6 +68,8 @@ pub struct Sample {
 /// Watches one rollout through a metric source.
 pub struct Watcher<'a> {
     metrics: &'a dyn Metrics,
+    settings: Settings,
+    origin: Timestamp,
     judge: Judge,
     tally: Tally,
     look: SignedDuration,
@@ -80,7 +101,9 @@ impl<'a> Watcher<'a> {
         Self {
             metrics,
             delay: settings.delay,
-            judge: Judge::new(settings, begin),
+            judge: Judge::new(settings.clone(), begin),
+            settings,
+            origin: begin,
             tally: if metrics.has_past() {
                 Tally::new(begin, look)
             } else {
@@ -95,6 +118,17 @@ impl<'a> Watcher<'a> {
             unseen: None,
             looks: VecDeque::new(),
             outcome: None,
+        }
+    }
+
+    /// How this watcher judges the rollout in `record`, for the journal.
+    #[must_use]
+    pub fn judgement(&self, record: &Record) -> Judgement {
+        Judgement {
+            rollout: record.rollout.clone(),
+            generation: record.generation,
+            origin: self.origin,
+            settings: self.settings.clone(),
         }
     }
 
@@ -220,8 +254,9 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    /// The looks judged since the last call, for the journal.
-    pub fn take_samples(&mut self, record: &Record) -> Vec<Sample> {
+    /// The looks judged since the last call, at `at`, for the journal.
+    pub fn take_samples(&mut self, record: &Record, at: Timestamp) -> Vec<Sample> {
+        let step_for = self.step.and_then(|(_, time)| time);
         let step_since = self.step_since().unwrap_or(record.evidence.origin);
         let mut samples: Vec<_> = self
             .looks
@@ -231,7 +266,10 @@ impl<'a> Watcher<'a> {
                 generation: record.generation,
                 weight: record.weight,
                 step_since,
+                step_for,
                 look,
+                at,
+                feed: self.feed.clone(),
                 outcome: None,
             })
             .collect();

@@ -290,7 +290,7 @@ impl Driving {
             Ok(_) = world.interrupt.wait_for(Option::is_some) => return,
             verdict = looked => verdict,
         };
-        for sample in world.watcher.take_samples(&self.record) {
+        for sample in world.watcher.take_samples(&self.record, verdict.at) {
             desk.journal.sample(&sample);
         }
         desk.journal.verdict(&verdict);

@@ -156,6 +156,7 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
     } else {
         Successor::Nobody
     };
+    desk.journal.judgement(&world.watcher.judgement(&driver.record));
     driver.watch(&mut world, desk).await;
     loop {
         let seen = driver.see(world.router, desk, &orders.pin).await;

@@ -4,6 +4,7 @@
 //! from the looks alone, so a new judge that is given the same looks says the same, to the byte.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::catastrophe::Catastrophe;
 use super::counters::{Counts, Look};
@@ -31,7 +32,8 @@ const MISSED: f64 = 20.0;
 const THIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 /// How the metric source is at the moment of the verdict.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
 pub enum Feed {
     /// Answers, with new samples.
     Fresh,

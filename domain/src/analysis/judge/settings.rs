@@ -1,6 +1,7 @@
 //! What a team may choose about the judgement.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::super::health::Proof;
 
@@ -12,7 +13,7 @@ use super::super::health::Proof;
 const ROLLBACK_TESTS: f64 = 5.0;
 
 /// How a rollout is judged. Fixed for its whole life.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Length of a look, positive; not shorter than the source's own interval.
     pub look: SignedDuration,
