@@ -9,8 +9,9 @@ use std::{
 use anyhow::{Context as _, bail};
 use tokio::time::Instant;
 
-/// How long a writer may take from the lock to its write; a write takes a few milliseconds.
-pub(crate) const LEASE: Duration = Duration::from_secs(1);
+/// How long a writer may take from the lock to its write. A write takes a few milliseconds, and a process that
+/// hangs costs a second before it.
+const LEASE: Duration = Duration::from_millis(1500);
 
 /// How long others wait for it: longer than [`LEASE`], so that whoever stops waiting meets nobody.
 const WAIT: Duration = Duration::from_secs(2);
@@ -21,15 +22,39 @@ const AGAIN: Duration = Duration::from_millis(5);
 /// Held until dropped, or until the process dies.
 pub(crate) struct Lock {
     _file: File,
-    since: std::time::Instant,
+    lease: Lease,
 }
 
 impl Lock {
-    /// Whether this process must not write any more.
-    pub(crate) fn is_stale(&self) -> bool {
+    /// What is left of the time in which its holder may write.
+    pub(crate) const fn lease(&self) -> Lease {
+        self.lease
+    }
+}
+
+/// The time in which a decision may still be written; a process that sleeps over it decides anew.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lease {
+    since: std::time::Instant,
+}
+
+impl Lease {
+    pub(crate) fn begins_now() -> Self {
+        Self {
+            since: std::time::Instant::now(),
+        }
+    }
+
+    /// Whether nothing must be written any more.
+    pub(crate) fn is_over(self) -> bool {
         self.since.elapsed() > LEASE
     }
 }
+
+/// Nothing was written: somebody else may have done so since the decision.
+#[derive(Debug, thiserror::Error)]
+#[error("this process slept since it decided")]
+pub(crate) struct LeaseIsOver;
 
 /// Takes the lock `MAP.lock`.
 ///
@@ -57,7 +82,7 @@ pub(crate) async fn take(map: &Path) -> anyhow::Result<Lock> {
             Ok(()) => {
                 return Ok(Lock {
                     _file: file,
-                    since: std::time::Instant::now(),
+                    lease: Lease::begins_now(),
                 });
             }
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => tokio::time::sleep(AGAIN).await,

@@ -7,7 +7,8 @@
 //! (the next write finishes it) from somebody else's hand (drift).
 //!
 //! HAProxy has no compare-and-set. Writers take a lock file beside the map, and whoever has held it for
-//! longer than [`lock::LEASE`] does not write any more.
+//! longer than a [`lock::Lease`] does not write any more: it is asked before every single place, so that a
+//! process that was stopped in the middle goes on with reading.
 //!
 //! Source: <https://docs.haproxy.org/2.6/management.html#9.3>
 
@@ -23,7 +24,10 @@ use anyhow::{Context as _, anyhow};
 use futures_util::future::join_all;
 use rollgate_domain::rollout::record::Record;
 
-use self::entry::{Entry, Place};
+use self::{
+    entry::{Entry, Place},
+    lock::{Lease, LeaseIsOver},
+};
 use super::{Capacity, Router, Seen, WriteError};
 
 /// One or several HAProxy processes that share a map.
@@ -98,35 +102,62 @@ impl Haproxy {
     }
 
     /// Puts `value` into the file and every process in the safe order; goes on past failures unless the
-    /// share rises.
-    async fn put(&self, value: &str, rises: bool) -> anyhow::Result<()> {
+    /// share rises. Stops where `lease` is over.
+    async fn put(&self, value: &str, rises: bool, lease: Lease) -> Result<(), NotPut> {
         let put = |path: &'_ PathBuf| {
             let path = path.clone();
-            async move { socket::set_map(&path, &self.map, &self.key, value).await }
+            async move { socket::set_map(&path, &self.map, &self.key, value, lease).await }
+        };
+        let file = || {
+            if lease.is_over() {
+                return Err(anyhow!(LeaseIsOver));
+            }
+            map_file::put(&self.map, &self.key, value)
         };
         let mut failures = Vec::new();
         if rises {
             for path in &self.sockets {
                 put(path).await?;
             }
-            map_file::put(&self.map, &self.key, value)?;
+            file()?;
         } else {
-            failures.extend(map_file::put(&self.map, &self.key, value).err());
+            failures.extend(file().err());
             let done = join_all(self.sockets.iter().map(put)).await;
             failures.extend(done.into_iter().filter_map(Result::err));
         }
         // Users are served by now; what a disk takes its time for comes last.
         failures.extend(map_file::flush(&self.map).err());
+        if let Some(over) = failures.iter().position(|failure| failure.is::<LeaseIsOver>()) {
+            return Err(failures.swap_remove(over).into());
+        }
         match failures.len() {
             0 => Ok(()),
-            1 => Err(failures.remove(0)),
+            1 => Err(failures.remove(0).into()),
             _ => Err(anyhow!(
                 failures
                     .iter()
                     .map(|failure| format!("{failure:#}"))
                     .collect::<Vec<_>>()
                     .join("; ")
-            )),
+            )
+            .into()),
+        }
+    }
+}
+
+/// Why a value is not everywhere.
+enum NotPut {
+    /// This process slept, somebody else may have written.
+    TooLate,
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for NotPut {
+    fn from(error: anyhow::Error) -> Self {
+        if error.is::<LeaseIsOver>() {
+            Self::TooLate
+        } else {
+            Self::Failed(error)
         }
     }
 }
@@ -154,18 +185,22 @@ impl Router for Haproxy {
             Err(error) => return Err(WriteError::Unreachable(error)),
         };
         let now = entry::compare(self.places().await, &self.key).map_err(WriteError::Unreachable)?;
+        // Without the lock, and after a process that hangs, a share of 0 still has the time that a write takes.
+        let lease = match &lock {
+            Some(lock) if !falls_to_zero => lock.lease(),
+            _ => Lease::begins_now(),
+        };
         if now.token != seen.token {
-            return Err(WriteError::Conflict);
-        }
-        // A process that slept since it took the lock may write over somebody who stopped waiting for it.
-        if !falls_to_zero && lock.as_ref().is_none_or(lock::Lock::is_stale) {
             return Err(WriteError::Conflict);
         }
         let rises = now.share.is_none_or(|share| record.weight > share) && !falls_to_zero;
         let value = entry::value(record);
-        let put = self.put(&value, rises).await;
+        let put = self.put(&value, rises, lease).await;
         drop(lock);
-        put.map_err(WriteError::Unreachable)?;
+        put.map_err(|error| match error {
+            NotPut::TooLate => WriteError::Conflict,
+            NotPut::Failed(error) => WriteError::Unreachable(error),
+        })?;
 
         let after = self.read().await.map_err(WriteError::Unreachable)?;
         if after.token == value && !after.torn && after.drift.is_none() {

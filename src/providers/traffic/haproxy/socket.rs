@@ -11,7 +11,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Read, entry::Entry};
+use super::{
+    Read,
+    entry::Entry,
+    lock::{Lease, LeaseIsOver},
+};
 
 /// HAProxy answers within a millisecond; a second means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -30,11 +34,22 @@ pub(crate) async fn get_map(socket: &Path, map: &Path, key: &str) -> Read {
 }
 
 /// Sets the entry, or adds it where the process has none.
-pub(crate) async fn set_map(socket: &Path, map: &Path, key: &str, value: &str) -> anyhow::Result<()> {
+///
+/// # Errors
+///
+/// [`LeaseIsOver`] as it is, so that a caller can tell; everything else in words.
+pub(crate) async fn set_map(
+    socket: &Path,
+    map: &Path,
+    key: &str,
+    value: &str,
+    lease: Lease,
+) -> anyhow::Result<()> {
     let context = || format!("write \"{key}\" to HAProxy at {}", socket.display());
-    let mut answer = ask(socket, &format!("set map {} {key} {value}", map.display())).await?;
+    let map_name = map.display();
+    let mut answer = tell(socket, &format!("set map {map_name} {key} {value}"), Some(lease)).await?;
     if answer.trim() == "entry not found." {
-        answer = ask(socket, &format!("add map {} {key} {value}", map.display())).await?;
+        answer = tell(socket, &format!("add map {map_name} {key} {value}"), Some(lease)).await?;
     }
     if answer.trim().is_empty() {
         Ok(())
@@ -51,6 +66,11 @@ pub(crate) async fn backends(socket: &Path) -> anyhow::Result<BTreeMap<String, u
 }
 
 async fn ask(socket: &Path, command: &str) -> anyhow::Result<String> {
+    tell(socket, command, None).await
+}
+
+/// Sends `command` unless `lease` is over at that moment.
+async fn tell(socket: &Path, command: &str, lease: Option<Lease>) -> anyhow::Result<String> {
     ensure!(
         command.len() <= LONGEST_COMMAND,
         "the record has {} bytes, too many for HAProxy",
@@ -58,14 +78,17 @@ async fn ask(socket: &Path, command: &str) -> anyhow::Result<String> {
     );
     let talk = async {
         let mut stream = UnixStream::connect(socket).await?;
-        stream.write_all(command.as_bytes()).await?;
-        stream.write_all(b"\n").await?;
+        if lease.is_some_and(Lease::is_over) {
+            return Ok(None);
+        }
+        stream.write_all(format!("{command}\n").as_bytes()).await?;
         let mut answer = String::new();
         stream.take(LONGEST_ANSWER).read_to_string(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer)
+        Ok::<_, std::io::Error>(Some(answer))
     };
     let answer = match timeout(PATIENCE, talk).await {
-        Ok(Ok(answer)) => answer,
+        Ok(Ok(Some(answer))) => answer,
+        Ok(Ok(None)) => bail!(LeaseIsOver),
         Ok(Err(error)) => {
             let hint = match error.kind() {
                 std::io::ErrorKind::NotFound => ": is HAProxy running, and is this its \"stats socket\"?",
