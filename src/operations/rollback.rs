@@ -175,7 +175,8 @@ fn is_done(seen: &Seen) -> bool {
 }
 
 /// The record to write. Every state may be rolled back, so a move is always legal.
-fn rolled_back(seen: &Seen, base: &Base<'_>, desk: &Desk, reason: &str) -> Record {
+#[must_use]
+pub fn rolled_back(seen: &Seen, base: &Base<'_>, desk: &Desk, reason: &str) -> Record {
     let here = match &seen.record {
         Ok(Some(record)) => Some(record),
         Ok(None) | Err(_) => base.known,
@@ -195,12 +196,10 @@ fn rolled_back(seen: &Seen, base: &Base<'_>, desk: &Desk, reason: &str) -> Recor
             record
         }
         (Ok(_), Some(moved)) => moved,
+        // There may have been a record, and its driver may live: the generation must be above that, too.
         (Ok(_), None) => {
-            let mut record = fresh(base, desk);
-            record.state = State::RolledBack {
-                reason: reason.to_owned(),
-            };
-            record
+            let lost = Unreadable::Foreign("no record".to_owned());
+            Record::rescue(base.blank.clone(), &lost, reason.to_owned(), desk.by())
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `rollback`: back to stable, at once. Needs the router and nothing else.
 
 use jiff::SignedDuration;
-use rollgate_domain::{exit::Outcome, rollout::moves::Move};
+use rollgate_domain::exit::Outcome;
 
 use crate::{
     commands::{
@@ -11,7 +11,7 @@ use crate::{
     },
     error::Usage,
     github::run::Run,
-    operations::rollback::{Base, roll_back},
+    operations::rollback::{Base, roll_back, rolled_back},
     plan::{self, Plan, Rescue, Traffic},
     providers::traffic::Router as _,
 };
@@ -64,20 +64,16 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     let mut desk = desk(out.out, &routes, github.as_ref());
     let blank = blank(&service, &traffic)?;
 
-    if dry_run {
-        let seen = router.read().await?;
-        let after = match seen.record {
-            Ok(Some(record)) => record.after(Move::RollBack(reason), desk.by())?,
-            Ok(None) | Err(_) => rollgate_domain::rollout::record::Record::start(blank, None, desk.by()),
-        };
-        print(&router.describe(&after));
-        return Ok(Outcome::Done);
-    }
     let base = Base {
         known: None,
         blank,
         fence: None,
     };
+    if dry_run {
+        let seen = router.read().await?;
+        print(&router.describe(&rolled_back(&seen, &base, &desk, &reason)));
+        return Ok(Outcome::Done);
+    }
     let done = roll_back(&router, &mut desk, base, &reason, patience).await;
     let record = &done.record;
     say(&match done.outcome {

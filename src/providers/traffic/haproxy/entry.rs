@@ -45,20 +45,30 @@ fn understand(entry: &Entry) -> Understood {
             record: Ok(None),
         };
     };
-    let (share, record) = value.split_once('|').unwrap_or((value, ""));
-    let share = share
-        .parse::<u8>()
-        .ok()
-        .and_then(|percent| Weight::new(percent).ok());
+    let foreign = || {
+        Err(Unreadable::Foreign(format!(
+            "\"{}\" is not of the form SHARE|RECORD",
+            excerpt(value)
+        )))
+    };
+    let Some((share, record)) = value.split_once('|') else {
+        return Understood {
+            share: share_of(value),
+            record: foreign(),
+        };
+    };
+    let share = share_of(share);
     let record = match BASE64_STANDARD.decode(record).map(String::from_utf8) {
         Ok(Ok(text)) if text.is_empty() => Ok(None),
         Ok(Ok(text)) => Record::decode(&text).map(Some),
-        _ => Err(Unreadable::Foreign(format!(
-            "\"{}\" is not of the form SHARE|RECORD",
-            excerpt(value)
-        ))),
+        _ => foreign(),
     };
     Understood { share, record }
+}
+
+fn share_of(text: &str) -> Option<Weight> {
+    let percent = text.parse::<u8>().ok()?;
+    Weight::new(percent).ok()
 }
 
 /// What all places together say: the newest record wins, the highest live share is told, and whatever is
@@ -85,8 +95,9 @@ pub(crate) fn compare(places: Vec<Place>, key: &str) -> anyhow::Result<Seen> {
         .enumerate()
         .max_by_key(|(position, (.., understood, _))| {
             let rank = match &understood.record {
-                Ok(Some(record)) => (2, record.generation, record.sequence),
-                Err(unreadable) => (1, unreadable.generation().unwrap_or(0), 0),
+                Ok(Some(record)) => (record.generation, 2, record.sequence),
+                // What claims a generation counts with it, or a rollback would stay below it.
+                Err(unreadable) => (unreadable.generation().unwrap_or(0), 1, 0),
                 Ok(None) => (0, 0, 0),
             };
             // Among equals the file, which comes first.
@@ -312,7 +323,7 @@ mod tests {
         );
         assert_eq!(
             told(text("hello")),
-            "?, write 2, drift: one has \"hello\", which is not of the form SHARE|RECORD"
+            "?, write 2, drift: one: no rollgate record: \"hello\" is not of the form SHARE|RECORD"
         );
         assert_eq!(
             told(text("200|")),
