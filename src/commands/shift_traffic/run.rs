@@ -100,9 +100,13 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         pin: pin(&plan, None),
         blank: blank(&plan.service, &plan.traffic)?,
     };
-    let record = match drive::take(&router, &mut desk, &record.rollout).await? {
+    let record = match drive::take(&router, &mut desk, &record.rollout, &orders.blank).await? {
         Ok(record) => record,
-        Err(ended) => return Ok(end(&ended)),
+        Err(ended) => {
+            desk.close(&ended.record, std::time::Duration::from_secs(10))
+                .await;
+            return Ok(end(&ended));
+        }
     };
     let settings = judge_settings(&plan, &record, metrics.has_past());
     let world = World {

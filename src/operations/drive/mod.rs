@@ -16,6 +16,7 @@ use rollgate_domain::{
         next::{self, Action, Patience, Situation, Successor},
         record::{Pin, Record, State},
     },
+    weight::Weight,
 };
 use tokio::sync::watch;
 
@@ -87,7 +88,8 @@ pub fn recorded(seen: &Seen) -> anyhow::Result<&Record> {
     }
 }
 
-/// Takes `rollout`: raises the generation, so that whoever drove before stops.
+/// Takes `rollout`: raises the generation, so that whoever drove before stops. An end of it that was cut off in
+/// the middle is finished. `blank`: see [`Base`].
 ///
 /// Whoever takes must be able to watch: everything else that can go wrong comes before.
 ///
@@ -98,6 +100,7 @@ pub async fn take(
     router: &dyn Router,
     desk: &mut Desk,
     rollout: &str,
+    blank: &Start,
 ) -> anyhow::Result<Result<Record, Ended>> {
     loop {
         let seen = router.read().await?;
@@ -107,16 +110,34 @@ pub async fn take(
             "rollout {} has begun meanwhile: run again",
             record.rollout
         );
-        let ended = |outcome| {
+        let ended = |outcome, record| {
             Ok(Err(Ended {
                 outcome,
                 handed_over: false,
-                record: record.clone(),
+                record,
             }))
         };
-        match record.state {
-            State::RolledBack { .. } => return ended(Outcome::Refused),
-            State::Passed => return ended(Outcome::Done),
+        match &record.state {
+            State::RolledBack { reason } if seen.torn => {
+                let base = Base {
+                    known: Some(&record),
+                    blank: blank.clone(),
+                    fence: None,
+                };
+                let done = rollback::roll_back(router, desk, base, reason, ROLLING_BACK).await;
+                return ended(refused(done.outcome), done.record);
+            }
+            State::RolledBack { .. } => return ended(Outcome::Refused, record),
+            State::Passed if seen.torn => match router.write(&seen, &record).await {
+                Ok(_) => {
+                    let from = seen.share.unwrap_or(Weight::ZERO);
+                    desk.note(&record, Event::Passed { from });
+                    return ended(Outcome::Done, record);
+                }
+                Err(WriteError::Conflict) => continue,
+                Err(error) => return Err(error).context("take the share of a rollout that has passed"),
+            },
+            State::Passed => return ended(Outcome::Done, record),
             State::Ready { .. } | State::Holding { .. } | State::Paused { .. } => {}
         }
         if let Some(drift) = seen.drift {
@@ -127,17 +148,32 @@ pub async fn take(
                     obstacles: vec![drift],
                 },
             );
-            return ended(Outcome::Hold);
+            return ended(Outcome::Hold, record);
         }
         let taken = record.after(Move::Take, desk.by())?;
         match router.write(&seen, &taken).await {
-            Ok(_) => {
-                desk.note(&taken, Event::Taken);
-                return Ok(Ok(taken));
-            }
-            Err(WriteError::Conflict) => {}
-            Err(error) => return Err(error).context("take over the rollout"),
+            Ok(_) => {}
+            Err(WriteError::Conflict) => continue,
+            // Where one of several processes is down the others' users still need a watcher.
+            Err(error) => match router.read().await {
+                Ok(Seen {
+                    record: Ok(Some(now)),
+                    share: Some(_),
+                    ..
+                }) if now == taken => {}
+                _ => return Err(error).context("take over the rollout"),
+            },
         }
+        desk.note(&taken, Event::Taken);
+        return Ok(Ok(taken));
+    }
+}
+
+/// A driver's rollback that is done ends its run as refused.
+const fn refused(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Done => Outcome::Refused,
+        other => other,
     }
 }
 
@@ -182,12 +218,10 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
                     fence: Some(generation),
                 };
                 let done = rollback::roll_back(world.router, desk, base, &reason, ROLLING_BACK).await;
-                let outcome = match done.outcome {
-                    Outcome::Done => Outcome::Refused,
-                    other => other,
-                };
                 driver.record = done.record;
-                return driver.leave(outcome, false, desk, interrupted).await;
+                return driver
+                    .leave(refused(done.outcome), false, desk, interrupted)
+                    .await;
             }
             Action::Move(step @ (Move::Pause(_) | Move::Pass)) => {
                 // Nobody watches after this: it is tried for as long as there is time.

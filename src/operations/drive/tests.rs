@@ -9,7 +9,6 @@ use rollgate_domain::{
         ladder::{Ladder, Require, Step},
         record::{Evidence, Version},
     },
-    weight::Weight,
 };
 
 use super::*;
@@ -211,7 +210,10 @@ async fn driven(
         clock: fake.clock,
     };
     let rollout = fake.state.lock().expect("no panic").record.rollout.clone();
-    let record = match take(fake, &mut desk, &rollout).await.expect("a rollout") {
+    let record = match take(fake, &mut desk, &rollout, &start())
+        .await
+        .expect("a rollout")
+    {
         Ok(record) => record,
         Err(ended) => return (ended, String::new()),
     };
