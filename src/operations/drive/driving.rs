@@ -211,6 +211,16 @@ impl Driving {
         }
     }
 
+    /// The share could not be taken back, and this driver does not try on.
+    pub(super) fn give_up(&self, desk: &mut Desk) {
+        let why = self
+            .router_error
+            .as_deref()
+            .unwrap_or("the router did not answer in time");
+        let error = format!("{why}; this driver leaves without having set 0 %");
+        desk.note(&self.record, Event::Stuck { error });
+    }
+
     fn router_failed(&mut self, error: String, desk: &mut Desk) {
         if self.router_error.as_ref() != Some(&error) {
             desk.note(&self.record, Event::RouterFailed { error: error.clone() });

@@ -6,6 +6,8 @@
 
 mod driving;
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::{
@@ -32,7 +34,7 @@ use crate::{
 use driving::Driving;
 
 /// After an order to leave: the runner kills 10 s after it asked, and the last words need some of them.
-const LEAVING: SignedDuration = SignedDuration::from_secs(4);
+const LEAVING: Duration = Duration::from_secs(3);
 
 /// While a rollback cannot be done. Afterwards the driver leaves with 5, and its successor tries on.
 const ROLLING_BACK: SignedDuration = SignedDuration::from_mins(5);
@@ -217,7 +219,17 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
                     blank: orders.blank.clone(),
                     fence: Some(generation),
                 };
-                let done = rollback::roll_back(world.router, desk, base, &reason, ROLLING_BACK).await;
+                let leaving = leaving(&mut world.interrupt);
+                let done = tokio::select! {
+                    biased;
+                    done = rollback::roll_back(world.router, desk, base, &reason, ROLLING_BACK) => Some(done),
+                    () = leaving => None,
+                };
+                let interrupted = *world.interrupt.borrow();
+                let Some(done) = done else {
+                    driver.give_up(desk);
+                    return driver.leave(Outcome::Stuck, false, desk, interrupted).await;
+                };
                 driver.record = done.record;
                 return driver
                     .leave(refused(done.outcome), false, desk, interrupted)
@@ -225,12 +237,15 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
             }
             Action::Move(step @ (Move::Pause(_) | Move::Pass)) => {
                 // Nobody watches after this: it is tried for as long as there is time.
-                let patience = if interrupted.is_some() {
-                    LEAVING
-                } else {
-                    ROLLING_BACK
+                let leaving = leaving(&mut world.interrupt);
+                let lowered = tokio::select! {
+                    biased;
+                    lowered = driver.lower(step, world.router, desk, ROLLING_BACK) => lowered,
+                    () = leaving => false,
                 };
-                if !driver.lower(step, world.router, desk, patience).await {
+                if !lowered {
+                    let interrupted = *world.interrupt.borrow();
+                    driver.give_up(desk);
                     return driver.leave(Outcome::Stuck, false, desk, interrupted).await;
                 }
             }
@@ -251,6 +266,16 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
             }
         }
     }
+}
+
+/// Returns when a driver that is asked to leave must not try any longer; what it was writing is cut off then,
+/// and the next run finishes it.
+async fn leaving(interrupt: &mut watch::Receiver<Option<&'static str>>) {
+    if interrupt.wait_for(Option::is_some).await.is_err() {
+        // Nobody can ask any more.
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(LEAVING).await;
 }
 
 #[cfg(test)]
