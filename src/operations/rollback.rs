@@ -123,7 +123,12 @@ async fn attempt(
     };
     if let Some(fence) = base.fence {
         match (&seen.record, base.known) {
-            (Ok(Some(theirs)), _) if theirs.generation > fence => return Ok(Attempt::Fenced(theirs.clone())),
+            (Ok(Some(theirs)), known)
+                if theirs.generation > fence
+                    || known.is_some_and(|known| known.rollout != theirs.rollout) =>
+            {
+                return Ok(Attempt::Fenced(theirs.clone()));
+            }
             (Err(Unreadable::Newer { generation, .. }), Some(known)) if *generation > fence => {
                 return Ok(Attempt::Fenced(known.clone()));
             }

@@ -35,6 +35,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub(super) struct Driving {
     /// As the router has it, as far as is known.
     pub(super) record: Record,
+    rollout: String,
     generation: u64,
     /// What forbids a rise.
     pub(super) obstacles: Vec<String>,
@@ -49,6 +50,7 @@ impl Driving {
     /// A driver that has just taken `record`.
     pub(super) fn new(record: Record) -> Self {
         Self {
+            rollout: record.rollout.clone(),
             generation: record.generation,
             record,
             obstacles: Vec::new(),
@@ -58,6 +60,11 @@ impl Driving {
             overdue_since: None,
             said_at: Timestamp::MIN,
         }
+    }
+
+    /// Whether the router still holds the rollout that this driver took.
+    pub(super) fn owns(&self) -> bool {
+        self.record.rollout == self.rollout
     }
 
     /// Reads the router and takes over what others wrote; none while it cannot be read.
@@ -86,7 +93,9 @@ impl Driving {
     fn adopt(&mut self, seen: &Seen, desk: &mut Desk) -> Vec<String> {
         let mut obstacles: Vec<String> = seen.drift.iter().chain(&seen.unreachable).cloned().collect();
         match &seen.record {
-            Ok(Some(record)) if record.generation > self.generation => self.record = record.clone(),
+            Ok(Some(record)) if record.generation > self.generation || record.rollout != self.rollout => {
+                self.record = record.clone();
+            }
             Ok(Some(record)) if record.generation == self.generation && record.sequence >= self.record.sequence => {
                 if record.state != self.record.state {
                     desk.journal.say("the rollout was moved by somebody else");
@@ -182,7 +191,7 @@ impl Driving {
                 Err(error) => chain(&error),
                 Ok(seen) => {
                     let _ = self.adopt(&seen, desk);
-                    if self.record.generation > self.generation || !self.record.is_active() {
+                    if self.record.generation > self.generation || !self.owns() || !self.record.is_active() {
                         return true;
                     }
                     let Ok(after) = self.record.after(step.clone(), desk.by()) else {

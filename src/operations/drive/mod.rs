@@ -198,6 +198,10 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
     driver.watch(&mut world, desk).await;
     loop {
         let seen = driver.see(world.router, desk, &orders.pin).await;
+        if !driver.owns() {
+            // Another rollout, whatever its generation: the router was set back and begun anew.
+            return driver.leave(Outcome::Fenced, false, desk, None).await;
+        }
         let interrupted = *world.interrupt.borrow();
         let finding = driver.finding(&world.watcher);
         let action = next::next(&Situation {
