@@ -1,0 +1,11 @@
+//! A rollout behind a real HAProxy, driven by the real tools.
+
+mod bad_input;
+mod crashes;
+mod drivers;
+mod main_job;
+mod metrics_trouble;
+mod people;
+mod record;
+mod signals;
+mod traffic;
