@@ -164,7 +164,8 @@ impl Record {
         // A person's jump or pause leaves the driver in its seat.
         let driver = match step {
             M::Jump(_) | M::Pause(_) => self.driver.clone(),
-            _ => driver(by, if takes { by.at } else { self.driver.since }),
+            _ if raises_generation => driver(by, by.at),
+            _ => driver(by, self.driver.since),
         };
         let mut next = Self {
             generation: self.generation + u64::from(raises_generation),
