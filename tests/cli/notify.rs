@@ -177,9 +177,9 @@ const EVENTS: &str = r#"{"at":"2027-01-15T08:00:00Z","rollout":"shop-20270115T08
 "#;
 
 fn page_of(events: Option<&str>) -> (i32, String, String) {
-    let folder = TempDir::new().unwrap();
+    let folder = TempDir::new().expect("a scratch folder");
     if let Some(events) = events {
-        fs::write(folder.path().join("events.jsonl"), events).unwrap();
+        fs::write(folder.path().join("events.jsonl"), events).expect("a journal");
     }
     let mut command = binary("notify");
     let (code, out, err) = answer(command.args(["send", "--journal"]).arg(folder.path()));

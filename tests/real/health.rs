@@ -31,7 +31,7 @@ const LOOKS: i64 = 480;
 const FAULT: i64 = 40 * 60;
 
 fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(BEGIN + second).unwrap()
+    Timestamp::from_second(BEGIN + second).expect("a time")
 }
 
 /// `v1` is stable, `good` is as good, `bad` fails after a while; each on two instances.
@@ -80,9 +80,9 @@ struct Health {
 impl Health {
     /// A plan with the source at `url`.
     fn of(url: &str) -> Self {
-        let folder = TempDir::new().unwrap();
+        let folder = TempDir::new().expect("a scratch folder");
         let plan = folder.path().join("plan.yml");
-        fs::write(&plan, format!("{METERED}  prometheus: {{ url: {url:?} }}\n")).unwrap();
+        fs::write(&plan, format!("{METERED}  prometheus: {{ url: {url:?} }}\n")).expect("the plan");
         Self {
             _folder: folder,
             plan,
@@ -101,7 +101,7 @@ impl Health {
 
     fn said(&self, candidate: &str, second: i64) -> (i32, String, String) {
         let (code, out) = self.check(candidate, second);
-        let verdict: Value = serde_json::from_str(&out).unwrap();
+        let verdict: Value = serde_json::from_str(&out).expect("a verdict");
         let text = |key: &str| verdict[key].as_str().unwrap_or_default().to_owned();
         (code, text("outcome"), text("sentence"))
     }
@@ -114,7 +114,7 @@ fn record(candidate: &str) -> Record {
         version: version.to_owned(),
     };
     let step = |weight: &str, hours| Step {
-        weight: weight.parse().unwrap(),
+        weight: weight.parse().expect("a weight"),
         duration: SignedDuration::from_hours(hours),
     };
     let start = Start {
@@ -125,7 +125,7 @@ fn record(candidate: &str) -> Record {
             vec![step("1%", 6), step("5%", 6), step("10%", 36)],
             Require::Proof,
         )
-        .unwrap(),
+        .expect("a ladder"),
         evidence: Evidence {
             origin: at(0),
             look: SignedDuration::from_secs(15),
@@ -294,13 +294,15 @@ fn watched(folder: &Path, bad: bool) -> (i32, Vec<Value>, String) {
         format!("{}/metrics", blue.url),
         format!("{}/metrics", green.url)
     );
-    fs::write(&plan, text).unwrap();
+    fs::write(&plan, text).expect("the plan");
     let mut command = binary("verify-health");
     command.args(["watch", "--for", "8s", "--output", "json"]);
     command.args(["--candidate-version", "v2", "--stable-version", "v1"]);
     command.args(["--since", &Timestamp::now().to_string()]);
     let (code, out, err) = answer(command.arg("--plan").arg(&plan));
-    let verdicts = out.lines().map(|line| serde_json::from_str(line).unwrap());
+    let verdicts = out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a verdict"));
     (code, verdicts.collect(), err)
 }
 

@@ -1,5 +1,5 @@
 //! Against real servers. A server that is not installed is a test skipped, loudly; in CI it is a failure.
 
-mod health;
 mod haproxy;
+mod health;
 mod prometheus;

@@ -362,8 +362,7 @@ impl Over {
         let values = self.log.lines().filter_map(|line| line.split_once(&mark));
         values
             .map(|(_, value)| value.to_owned())
-            .filter(|value| !value.is_empty())
-            .last()
+            .rfind(|value| !value.is_empty())
     }
 }
 

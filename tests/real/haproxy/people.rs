@@ -67,7 +67,7 @@ fn a_share_is_set_down_and_up_again_while_a_driver_watches() {
 /// `record` as its driver left it an hour ago.
 fn an_hour_old(record: &Record) -> Record {
     let mut record = record.clone();
-    record.driver.heartbeat = record.driver.heartbeat - jiff::SignedDuration::from_hours(1);
+    record.driver.heartbeat -= jiff::SignedDuration::from_hours(1);
     record
 }
 
