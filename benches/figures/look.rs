@@ -11,7 +11,7 @@ use crate::support::servers::Prometheus;
 use crate::table::{Table, Times};
 
 const RUNS: usize = 50;
-const GOAL: Duration = Duration::from_millis(100);
+const GOAL: (usize, Duration) = (95, Duration::from_millis(100));
 
 /// 48 h at 15 s.
 const LOOKS: i64 = 48 * 240;
@@ -69,8 +69,8 @@ pub(crate) fn measure(table: &mut Table) -> History {
     let [fetched, whole, hour] = times.map(|times| times.into_iter().collect::<Times>());
     table.baseline("CPU of curl: two queries over 48 h, thrown away", &fetched);
     let what = "CPU of one look over 48 h (`verify-health check`)";
-    table.promise(what, &whole, GOAL, Some(&fetched));
-    table.figure("… over 1 h", &hour, Some(&fetched));
+    table.promise(what, &whole, GOAL, &fetched);
+    table.figure("… over 1 h", &hour, &fetched);
     History {
         server,
         begin: Timestamp::from_second(begin).expect("a time"),

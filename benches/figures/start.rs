@@ -6,7 +6,8 @@ use crate::machine::{bare, wall};
 use crate::table::{Table, Times};
 
 const RUNS: usize = 200;
-const GOAL: Duration = Duration::from_millis(10);
+/// By the middle of all runs: on a busy machine the slowest of such short ones tell of their neighbours.
+const GOAL: (usize, Duration) = (50, Duration::from_millis(10));
 
 const BINARIES: [(&str, &str); 6] = [
     ("shift-traffic", env!("CARGO_BIN_EXE_shift-traffic")),
@@ -30,6 +31,6 @@ pub(crate) fn measure(table: &mut Table) {
     table.baseline("`/bin/true`", &baseline);
     for ((name, _), times) in BINARIES.iter().zip(times) {
         let times = times.into_iter().collect();
-        table.promise(&format!("`{name} --version`"), &times, GOAL, Some(&baseline));
+        table.promise(&format!("`{name} --version`"), &times, GOAL, &baseline);
     }
 }

@@ -43,16 +43,22 @@ impl Table {
     }
 
     /// A figure without a goal of its own.
-    pub(crate) fn figure(&mut self, what: &str, times: &Times, baseline: Option<&Times>) {
+    pub(crate) fn figure(&mut self, what: &str, times: &Times, baseline: &Times) {
         self.row(what, times, "", &ratio(times, baseline));
     }
 
-    /// A figure whose p95 must stay below `goal`.
-    pub(crate) fn promise(&mut self, what: &str, times: &Times, goal: Duration, baseline: Option<&Times>) {
-        let kept = times.percentile(95) < goal;
+    /// A figure of which so many percent of all runs must stay below a goal.
+    pub(crate) fn promise(
+        &mut self,
+        what: &str,
+        times: &Times,
+        (percent, goal): (usize, Duration),
+        baseline: &Times,
+    ) {
+        let kept = times.percentile(percent) < goal;
         self.holds &= kept;
         let verdict = if kept { "kept" } else { "MISSED" };
-        let goal = format!("p95 < {} ms: {verdict}", goal.as_millis());
+        let goal = format!("p{percent} < {} ms: {verdict}", goal.as_millis());
         self.row(what, times, &goal, &ratio(times, baseline));
     }
 
@@ -87,9 +93,7 @@ impl Table {
     }
 }
 
-fn ratio(times: &Times, baseline: Option<&Times>) -> String {
-    baseline.map_or_else(String::new, |baseline| {
-        let half = |times: &Times| times.percentile(50).as_secs_f64();
-        format!("{:.2}", half(times) / half(baseline))
-    })
+fn ratio(times: &Times, baseline: &Times) -> String {
+    let half = |times: &Times| times.percentile(50).as_secs_f64();
+    format!("{:.2}", half(times) / half(baseline))
 }
