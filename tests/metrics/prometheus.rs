@@ -41,7 +41,7 @@ async fn refused(reply: Reply) -> String {
             reply.clone()
         }
     });
-    let source = within(&server.url, Duration::from_millis(300));
+    let source = within(&server.url, Duration::from_millis(2000));
     let error = source.samples(at(60), at(75)).await.expect_err("an error");
     said(&error, &server.url)
 }

@@ -25,7 +25,7 @@ fn source(blue: &[&str], green: &[&str]) -> Scrape {
             .collect::<Vec<_>>()
     };
     let pages = BTreeMap::from([("blue".to_owned(), urls(blue)), ("green".to_owned(), urls(green))]);
-    Scrape::new(&pages, &shop(), "blue", "green", Duration::from_millis(500)).expect("a source")
+    Scrape::new(&pages, &shop(), "blue", "green", Duration::from_secs(2)).expect("a source")
 }
 
 #[tokio::test]
