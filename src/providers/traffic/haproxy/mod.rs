@@ -190,7 +190,9 @@ impl Router for Haproxy {
             Some(lock) if !falls_to_zero => lock.lease(),
             _ => Lease::begins_now(),
         };
-        if now.token != seen.token {
+        // A hand that was faster than this process counts like another driver: it may have lowered the share.
+        let tampered = now.drift.is_some() && now.drift != seen.drift && !falls_to_zero;
+        if now.token != seen.token || tampered {
             return Err(WriteError::Conflict);
         }
         let rises = now.share.is_none_or(|share| record.weight > share) && !falls_to_zero;
