@@ -96,9 +96,11 @@ fn frozen_at(call: &str, when: u32, bad: bool) -> Option<bool> {
         world.meter().candidate_fails(0.3);
     }
     let run = world.command(["run"]);
+    let trace = world.path("trace");
     let mut traced = Command::new(strace);
     traced
-        .args(["-f", "-qqq", "-o", "/dev/null"])
+        .args(["-f", "-qqq", "-o"])
+        .arg(&trace)
         .arg(format!("--trace={call}"))
         .arg(format!("--inject={call}:signal=SIGSTOP:when={when}"))
         .arg("--")
@@ -120,18 +122,10 @@ fn frozen_at(call: &str, when: u32, bad: bool) -> Option<bool> {
         };
         children.split_whitespace().find(ours)?.parse::<u32>().ok()
     });
-    let stopped = || {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        status
-            .lines()
-            .any(|line| line.starts_with("State:") && (line.contains("T (") || line.contains("t (")))
-            .then_some(())
-    };
-    // Seen stopped several times in a row: a tracer stops its child for a moment at each call.
-    let mut in_a_row = 0;
     let frozen = until("the driver stops or ends", SOON, || {
-        in_a_row = if stopped().is_some() { in_a_row + 1 } else { 0 };
-        (in_a_row > 5)
+        let traced = std::fs::read_to_string(&trace).unwrap_or_default();
+        traced
+            .contains("--- stopped by SIGSTOP ---")
             .then_some(true)
             .or_else(|| tracer.is_over().then_some(false))
     });
