@@ -89,7 +89,7 @@ pub fn of(line: &Line) -> Option<Notice> {
         Event::Stuck { error } => (
             Severity::Critical,
             "ROLLBACK IS STUCK, a person must come".to_owned(),
-            format!("{error}. rollgate goes on trying."),
+            format!("{error}."),
         ),
         Event::Taken
         | Event::Hindered { .. }

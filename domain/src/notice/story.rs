@@ -41,7 +41,7 @@ pub fn in_words(line: &Line) -> String {
         Event::HandedOver { run } => format!("handed over to {run}"),
         Event::Fenced { by } => format!("fenced: {by}"),
         Event::RouterFailed { error } => format!("router: {error}"),
-        Event::Stuck { error } => format!("ROLLBACK STUCK, trying again: {error}"),
+        Event::Stuck { error } => format!("ROLLBACK STUCK: {error}"),
         Event::NotTold { channel, error } => format!("{channel} was not told: {error}"),
     }
 }

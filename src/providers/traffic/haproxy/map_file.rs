@@ -45,6 +45,8 @@ fn read(map: &Path) -> anyhow::Result<String> {
 }
 
 fn replace(map: &Path, text: &str) -> std::io::Result<()> {
+    // Behind a link it is the file that is replaced, not the link.
+    let map = &fs::canonicalize(map).unwrap_or_else(|_| map.to_owned());
     let mut name = map.as_os_str().to_owned();
     name.push(".new");
     let new = Path::new(&name);
@@ -133,6 +135,17 @@ mod tests {
         let error = get(&map, "web").unwrap_err().to_string();
         assert!(error.contains("more than once"), "{error}");
         put(&map, "web", "0|").unwrap();
+        assert_eq!(fs::read_to_string(&map).unwrap(), "web 0|\n");
+    }
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (map, link) = (folder.path().join("r.map"), folder.path().join("link.map"));
+        fs::write(&map, "web 1|\n").unwrap();
+        std::os::unix::fs::symlink(&map, &link).unwrap();
+        put(&link, "web", "0|").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&map).unwrap(), "web 0|\n");
     }
 }
