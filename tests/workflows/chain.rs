@@ -132,7 +132,7 @@ impl Guard {
 
 #[test]
 fn a_chain_of_runs_ends_the_phase_as_one() {
-    let Some(team) = team(vec![(1, "1s"), (5, "5s"), (10, "5s")]) else {
+    let Some(team) = team(vec![(1, "1s"), (5, "4s"), (10, "12s")]) else {
         return;
     };
     let github = github(&team.buttons, Duration::from_millis(500));
@@ -143,7 +143,7 @@ fn a_chain_of_runs_ends_the_phase_as_one() {
         CANARY,
         &[
             ("candidate", "green"),
-            ("budget", "3s"),
+            ("budget", "2s"),
             ("candidate-version", "v2"),
         ],
     );
@@ -156,10 +156,11 @@ fn a_chain_of_runs_ends_the_phase_as_one() {
         (team.world.record().state == State::Passed).then_some(())
     });
 
+    let drivers = guard.was_content().len();
+    assert!(drivers >= 3, "{drivers} runs drove");
+    // The last may have been called just before the end.
     let ids = team.buttons.ids();
-    assert!(ids.len() >= 3, "{ids:?}");
-    let generations = guard.was_content();
-    assert_eq!(generations.len(), ids.len(), "every run drove: {generations:?}");
+    assert!(ids.len() - drivers <= 1, "{drivers} of {ids:?} drove");
 
     let runs: Vec<_> = ids.iter().map(|&id| team.buttons.wait(id).well()).collect();
     for dispatch in github.taken() {
@@ -168,7 +169,7 @@ fn a_chain_of_runs_ends_the_phase_as_one() {
         let given = |name: &str| dispatch.inputs.get(name).map(String::as_str);
         assert_eq!(given("candidate"), Some("green"));
         assert_eq!(given("candidate-version"), Some("v2"));
-        assert_eq!(given("budget"), Some("3s"));
+        assert_eq!(given("budget"), Some("2s"));
         assert_eq!(given("continue"), Some(team.world.record().rollout.as_str()));
         assert_eq!(
             given("commit"),
@@ -181,9 +182,11 @@ fn a_chain_of_runs_ends_the_phase_as_one() {
             "what the first was given, and two more: {dispatch:?}"
         );
     }
-    let (last, others) = runs.split_last().expect("runs");
-    assert_eq!(last.output("continue").as_deref(), Some("false"));
-    for run in others {
+    let (handed_over, ended) = runs.split_at(drivers - 1);
+    for run in ended {
+        assert_eq!(run.output("continue").as_deref(), Some("false"));
+    }
+    for run in handed_over {
         assert_eq!(run.output("continue").as_deref(), Some("true"));
         let kept = team.buttons.artifact("canary", run.id);
         let events = kept.events();
