@@ -226,7 +226,7 @@ fn without_a_successor_the_job_leaves_nobody_on_the_candidate_and_says_what_to_f
     let github = Http::always(refusal(403, "Resource not accessible by integration"));
     team.buttons
         .give(&["--env", &format!("GITHUB_API_URL={}", github.url)]);
-    team.commit_plan(&plan(&team.world).replace("30s", "1s"));
+    team.commit_plan(&plan(&team.world).replace("30s", "2s"));
 
     let run = team.buttons.run(CANARY, &[("budget", "2s")]).with(4);
 
@@ -244,7 +244,7 @@ fn without_a_successor_the_job_leaves_nobody_on_the_candidate_and_says_what_to_f
 
 #[test]
 fn every_refusal_of_github_pauses_with_advice() {
-    for (reply, advice) in [
+    let cases = [
         (refusal(401, "Bad credentials"), "Bad credentials"),
         (refusal(404, "Not Found"), "has it a `workflow_dispatch` trigger?"),
         (
@@ -258,37 +258,46 @@ fn every_refusal_of_github_pauses_with_advice() {
             "dispatch /repos/acme/shop/actions/workflows/canary.yml/dispatches",
         ),
         (Reply::Hang, "no answer within 10 s"),
-    ] {
-        let Some(mut world) = World::simulated() else {
-            return;
-        };
-        world.plan.steps = vec![(1, "1h")];
-        let github = Http::always(reply);
-        let planned = |arguments: &[&'static str]| {
-            let mut command = world.command(arguments.iter().copied());
-            let text = plan(&world).replace("30s", "500ms");
-            std::fs::write(world.path("impatient.yml"), text).expect("the plan");
-            command.env("ROLLGATE_PLAN", world.path("impatient.yml"));
-            command
-        };
-        run(planned(&["start"])).with(0);
-        let mut command = planned(&["run", "--dispatch", "--budget=1s"]);
-        for (name, value) in [
-            ("GITHUB_ACTIONS", "true"),
-            ("GITHUB_RUN_ID", "1"),
-            ("GITHUB_REPOSITORY", "acme/shop"),
-            ("GITHUB_TOKEN", TOKEN),
-            (
-                "GITHUB_WORKFLOW_REF",
-                "acme/shop/.github/workflows/canary.yml@refs/heads/main",
-            ),
-            ("GITHUB_API_URL", &github.url),
-        ] {
-            command.env(name, value);
+    ];
+    thread::scope(|scope| {
+        for (reply, advice) in cases {
+            scope.spawn(|| github_refuses(reply, advice));
         }
-        run(command).with(4).saying(advice);
-        world.assert_all_on_stable();
+    });
+}
+
+/// A driver without act around it, whose GitHub answers `reply` to everything.
+fn github_refuses(reply: Reply, advice: &str) {
+    let Some(mut world) = World::simulated() else {
+        return;
+    };
+    world.plan.steps = vec![(1, "1h")];
+    let github = Http::always(reply);
+    let planned = |arguments: &[&'static str]| {
+        let mut command = world.command(arguments.iter().copied());
+        let text = plan(&world).replace("30s", "3s");
+        std::fs::write(world.path("impatient.yml"), text).expect("the plan");
+        command.env("ROLLGATE_PLAN", world.path("impatient.yml"));
+        command
+    };
+    run(planned(&["start"])).with(0);
+    let mut command = planned(&["run", "--dispatch", "--budget=1s"]);
+    for (name, value) in [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_RUN_ID", "1"),
+        ("GITHUB_REPOSITORY", "acme/shop"),
+        ("GITHUB_TOKEN", TOKEN),
+        (
+            "GITHUB_WORKFLOW_REF",
+            "acme/shop/.github/workflows/canary.yml@refs/heads/main",
+        ),
+        ("GITHUB_API_URL", &github.url),
+    ] {
+        command.env(name, value);
     }
+    run(command).with(4).saying(advice);
+    world.assert_all_on_stable();
+    assert!(matches!(world.record().state, State::Paused { step: 0, .. }));
 }
 
 #[test]
