@@ -200,14 +200,14 @@ async fn every_bad_answer_is_one_clear_error() {
         ),
         (
             Reply::Hang,
-            "no answer within 300ms; check that it is reachable and not overloaded",
+            "no answer within 2s; check that it is reachable and not overloaded",
         ),
         (
             Reply::Stall {
                 body: body.into(),
                 at: 50,
             },
-            "the answer was not complete within 300ms (50 bytes came)",
+            "the answer was not complete within 2s (50 bytes came)",
         ),
     ] {
         assert_eq!(refused(reply).await, format!("{ASKED}{expected}"));

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use rollgate::providers::metrics::{Metrics, Scrape, Source, connect};
 use rollgate_domain::analysis::Side;
@@ -112,7 +112,7 @@ async fn a_side_without_any_page_is_an_error_at_once() {
         (Reply::ok("up 1\nup_total 12"), "the page breaks off in line 2"),
         (
             Reply::Hang,
-            "no answer within 500ms; check that it is reachable and not overloaded",
+            "no answer within 2s; check that it is reachable and not overloaded",
         ),
         (
             Reply::ok(vec![b'#'; (16 << 20) + 1]),
@@ -131,23 +131,19 @@ async fn a_side_without_any_page_is_an_error_at_once() {
 
 #[tokio::test]
 async fn pages_are_read_side_by_side() {
-    let slow = || {
-        Http::start(|_| {
-            std::thread::sleep(Duration::from_millis(200));
+    // Each answers when all have been asked: one after the other the first would never answer.
+    let all_asked = Arc::new(Barrier::new(8));
+    let page = || {
+        let all_asked = Arc::clone(&all_asked);
+        Http::start(move |_| {
+            all_asked.wait();
             Reply::ok(PAGE)
         })
     };
-    let pages: Vec<_> = (0..8).map(|_| slow()).collect();
+    let pages: Vec<_> = (0..8).map(|_| page()).collect();
     let urls: Vec<_> = pages.iter().map(|page| page.url.as_str()).collect();
     let source = source(&urls[..4], &urls[4..]);
-    let start = Instant::now();
     source.samples(at(60), at(75)).await.unwrap();
-    // One after the other they would take 1.6 s, and each has 0.5 s.
-    assert!(
-        start.elapsed() < Duration::from_millis(1200),
-        "{:?}",
-        start.elapsed()
-    );
 }
 
 #[tokio::test]

@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Dispatch the workflow of this GitHub run again when the budget ends, and leave when that run drives
     #[arg(long, env = "ROLLGATE_DISPATCH")]
     dispatch: bool,
+    /// Drive this rollout and no other; default: whichever the router holds
+    #[arg(long, value_name = "ID", env = "ROLLGATE_ROLLOUT")]
+    rollout: Option<String>,
     /// Print what the first write would be and touch nothing
     #[arg(long)]
     dry_run: bool,
@@ -66,6 +69,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     let Args {
         budget,
         dispatch,
+        rollout,
         dry_run,
         out,
     } = args;
@@ -85,6 +89,15 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
 
     let seen = router.read().await?;
     let record = drive::recorded(&seen)?;
+    // A successor that comes late must not take over what was begun meanwhile.
+    if let Some(wanted) = rollout.filter(|wanted| !wanted.is_empty() && *wanted != record.rollout) {
+        say(&format!(
+            "fenced: {wanted} is over, the router holds {}",
+            record.rollout
+        ));
+        step_outputs(Outcome::Fenced, false, None);
+        return Ok(Outcome::Fenced);
+    }
     if dry_run {
         print(&router.describe(&record.after(Move::Take, desk.by())?));
         return Ok(Outcome::Done);

@@ -44,6 +44,22 @@ fn a_rollback_by_a_person_sends_the_driver_away() {
 }
 
 #[test]
+fn a_successor_that_comes_late_leaves_the_next_rollout_alone() {
+    let Some(mut world) = World::simulated() else {
+        return;
+    };
+    world.plan.steps = vec![(5, "1h")];
+    let driver = world.held_at(5);
+    let before = world.record();
+    world
+        .shift(["run", "--rollout", "shop-20200101T000000Z"])
+        .with(6)
+        .saying("shop-20200101T000000Z is over, the router holds");
+    assert_eq!(world.record().generation, before.generation);
+    drop(driver);
+}
+
+#[test]
 fn a_driver_whose_rollout_was_set_back_leaves_the_next_one_alone() {
     let Some(mut world) = World::simulated() else {
         return;
