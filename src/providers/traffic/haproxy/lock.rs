@@ -1,7 +1,8 @@
 //! The lock that HAProxy does not have: one writer at a time on this machine.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
+    os::unix::fs::MetadataExt as _,
     path::Path,
     time::Duration,
 };
@@ -18,6 +19,9 @@ const WAIT: Duration = Duration::from_secs(2);
 
 /// How often they ask.
 const AGAIN: Duration = Duration::from_millis(5);
+
+/// How often a lock may be lost to somebody who was faster.
+const TRIES: u32 = 3;
 
 /// Held until dropped, or until the process dies.
 pub(crate) struct Lock {
@@ -56,46 +60,81 @@ impl Lease {
 #[error("this process slept since it decided")]
 pub(crate) struct LeaseIsOver;
 
-/// Takes the lock `MAP.lock`.
+/// Takes the lock `MAP.lock`; from a holder that has kept it for longer than [`WAIT`], by a new file in its
+/// place. That holder's [`Lease`] is over: it writes no more.
 ///
 /// # Errors
 ///
-/// The file cannot be made, or another writer holds it for longer than [`WAIT`].
+/// The file cannot be made, or many wait for it.
 pub(crate) async fn take(map: &Path) -> anyhow::Result<Lock> {
     let mut name = map.as_os_str().to_owned();
     name.push(".lock");
     let path = Path::new(&name);
-    let file = File::options()
+    for _ in 0..TRIES {
+        let file = open(path)?;
+        if !locked(&file)
+            .await
+            .with_context(|| format!("lock {}", path.display()))?
+        {
+            // Unless somebody else was faster.
+            if is_at(&file, path) {
+                fs::remove_file(path).with_context(|| format!("replace {}", path.display()))?;
+            }
+        } else if is_at(&file, path) {
+            return Ok(Lock {
+                _file: file,
+                lease: Lease::begins_now(),
+            });
+        }
+    }
+    bail!("{} is never free: are many drivers at work?", path.display())
+}
+
+fn open(path: &Path) -> anyhow::Result<File> {
+    let opened = File::options()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(path)
-        .with_context(|| {
-            format!(
-                "open the lock file {} (rollgate must be allowed to write to this folder)",
-                path.display()
-            )
-        })?;
+        .open(path);
+    opened.with_context(|| {
+        format!(
+            "open the lock file {} (rollgate must be allowed to write to this folder)",
+            path.display()
+        )
+    })
+}
+
+/// Waits for the lock of `file`, at most [`WAIT`].
+async fn locked(file: &File) -> std::io::Result<bool> {
     let deadline = Instant::now() + WAIT;
     loop {
         match file.try_lock() {
-            Ok(()) => {
-                return Ok(Lock {
-                    _file: file,
-                    lease: Lease::begins_now(),
-                });
-            }
+            Ok(()) => return Ok(true),
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => tokio::time::sleep(AGAIN).await,
-            Err(TryLockError::WouldBlock) => {
-                bail!(
-                    "another process has held {} for {} s: is a driver hanging?",
-                    path.display(),
-                    WAIT.as_secs()
-                )
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("lock {}", path.display()));
-            }
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(error),
         }
+    }
+}
+
+/// Whether `file` is still the one that others find.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(ours), Ok(theirs)) = (file.metadata(), fs::metadata(path)) else {
+        return false;
+    };
+    (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_holder_that_hangs_is_not_waited_for_and_may_not_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let map = folder.path().join("r.map");
+        let hanging = take(&map).await.unwrap();
+        let next = take(&map).await.unwrap();
+        assert!(hanging.lease().is_over() && !next.lease().is_over());
     }
 }
