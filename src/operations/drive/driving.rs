@@ -10,7 +10,7 @@ use rollgate_domain::{
         event::Event,
         moves::Move,
         next::{self, Finding},
-        record::{Pin, Record, State, Unreadable},
+        record::{Record, State},
     },
 };
 
@@ -35,15 +35,18 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub(super) struct Driving {
     /// As the router has it, as far as is known.
     pub(super) record: Record,
-    rollout: String,
-    generation: u64,
+    /// What this driver took, whatever the router says later.
+    pub(super) rollout: String,
+    pub(super) generation: u64,
     /// What forbids a rise.
     pub(super) obstacles: Vec<String>,
-    router_error: Option<String>,
+    /// What was said already and is not said again while it lasts.
+    pub(super) router_error: Option<String>,
     call_error: Option<String>,
-    judged: Option<Verdict>,
     overdue_since: Option<Timestamp>,
     said_at: Timestamp,
+    /// The last verdict, once there was something to judge.
+    judged: Option<Verdict>,
 }
 
 impl Driving {
@@ -60,64 +63,6 @@ impl Driving {
             overdue_since: None,
             said_at: Timestamp::MIN,
         }
-    }
-
-    /// Whether the router still holds the rollout that this driver took.
-    pub(super) fn owns(&self) -> bool {
-        self.record.rollout == self.rollout
-    }
-
-    /// Reads the router and takes over what others wrote; none while it cannot be read.
-    pub(super) async fn see(&mut self, router: &dyn Router, desk: &mut Desk, pin: &Pin) -> Option<Seen> {
-        let mut obstacles = Vec::new();
-        let seen = match router.read().await {
-            Ok(seen) => {
-                self.router_error = None;
-                obstacles.extend(self.adopt(&seen, desk));
-                Some(seen)
-            }
-            Err(error) => {
-                obstacles.push(chain(&error));
-                None
-            }
-        };
-        obstacles.extend(other_pin(&self.record.pin, pin));
-        if obstacles != self.obstacles {
-            self.obstacles.clone_from(&obstacles);
-            desk.note(&self.record, Event::Hindered { obstacles });
-        }
-        seen
-    }
-
-    /// The record as others left it, and what forbids a rise.
-    fn adopt(&mut self, seen: &Seen, desk: &mut Desk) -> Vec<String> {
-        let mut obstacles: Vec<String> = seen.drift.iter().chain(&seen.unreachable).cloned().collect();
-        match &seen.record {
-            Ok(Some(record)) if record.generation > self.generation || record.rollout != self.rollout => {
-                self.record = record.clone();
-            }
-            Ok(Some(record)) if record.generation == self.generation && record.sequence >= self.record.sequence => {
-                if record.state != self.record.state {
-                    desk.journal.say("the rollout was moved by somebody else");
-                }
-                self.record = record.clone();
-            }
-            Ok(Some(_)) => obstacles.push(
-                "the router went back to an older record: was an old map restored? roll back, or put back the newer one"
-                    .to_owned(),
-            ),
-            Ok(None) => obstacles.push("the router has lost the rollout's record".to_owned()),
-            Err(Unreadable::Newer { generation, .. }) if *generation > self.generation => {
-                self.record.generation = *generation;
-            }
-            // Told as drift already where a router compares places.
-            Err(unreadable) if seen.drift.is_none() => obstacles.push(unreadable.to_string()),
-            Err(_) => {}
-        }
-        if seen.capacity.is_some_and(|capacity| capacity.candidate == 0) {
-            obstacles.push(format!("{} has no server up", self.record.candidate.backend));
-        }
-        obstacles
     }
 
     /// What the last verdict means for the rollout.
@@ -394,25 +339,4 @@ impl Driving {
             record,
         }
     }
-}
-
-/// Never two truths: a run with another plan or another rollgate than the record's may watch and roll back,
-/// and nothing else.
-fn other_pin(recorded: &Pin, ours: &Pin) -> Option<String> {
-    if recorded.hash != ours.hash {
-        let from = recorded
-            .commit
-            .as_ref()
-            .map(|commit| format!(" (commit {commit})"))
-            .unwrap_or_default();
-        return Some(format!(
-            "the plan was changed in the middle of the rollout: go on with the one it started with{from}, or roll back and start anew"
-        ));
-    }
-    (recorded.tool != ours.tool).then(|| {
-        format!(
-            "the rollout was started with rollgate {}, this is {}: go on with the same",
-            recorded.tool, ours.tool
-        )
-    })
 }

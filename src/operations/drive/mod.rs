@@ -5,6 +5,7 @@
 //! rollback, a newer driver.
 
 mod driving;
+mod seeing;
 
 use std::time::Duration;
 
