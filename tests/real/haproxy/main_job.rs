@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::support::world::{World, shop::Crowd};
 
 /// The shares of the candidate, in the order in which it had them.
-fn shares(world: &World) -> Vec<u8> {
+pub(super) fn shares(world: &World) -> Vec<u8> {
     let events = world.events();
     let moves = events.iter().filter(|line| {
         matches!(
@@ -24,7 +24,7 @@ fn shares(world: &World) -> Vec<u8> {
     moves.map(|line| line.weight.percent()).collect()
 }
 
-fn lines<T: DeserializeOwned>(world: &World, file: &str) -> Vec<T> {
+pub(super) fn lines<T: DeserializeOwned>(world: &World, file: &str) -> Vec<T> {
     let text = fs::read_to_string(world.out().join(file)).expect("a file of the journal");
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
@@ -32,7 +32,7 @@ fn lines<T: DeserializeOwned>(world: &World, file: &str) -> Vec<T> {
 }
 
 /// Judges the journal's looks anew and compares what was said at the time. How many were compared.
-fn replay(world: &World) -> usize {
+pub(super) fn replay(world: &World) -> usize {
     let mut judges: BTreeMap<u64, Judge> = BTreeMap::new();
     for Judgement {
         generation,

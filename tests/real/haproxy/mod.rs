@@ -9,3 +9,4 @@ mod people;
 mod record;
 mod signals;
 mod traffic;
+mod with_prometheus;

@@ -108,6 +108,7 @@ impl World {
                 map: folder.path().join("rollgate.map").display().to_string(),
                 key: "web",
                 pages: Default::default(),
+                prometheus: None,
             },
             meter: None,
             haproxy: Vec::new(),

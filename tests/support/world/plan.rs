@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) key: &'static str,
     /// Addresses of both pages.
     pub(crate) pages: [String; 2],
+    /// A Prometheus that scrapes them, to be asked instead.
+    pub(crate) prometheus: Option<String>,
 }
 
 impl Plan {
@@ -32,7 +34,14 @@ impl Plan {
             map,
             key,
             pages: [blue_page, green_page],
+            prometheus,
         } = self;
+        let source = match prometheus {
+            Some(url) => format!("prometheus: {{ url: \"{url}\" }}"),
+            None => {
+                format!("scrape:\n    pages:\n      {blue}: [{blue_page}]\n      {green}: [{green_page}]")
+            }
+        };
         let mut text = format!(
             "service: shop-api\n\
              traffic:\n  haproxy:\n    sockets: [{}]\n    map: {map}\n    key: {key}\n    backends: [{blue}, {green}]\n",
@@ -47,7 +56,7 @@ impl Plan {
             .collect();
         let _ = write!(
             text,
-            "metrics:\n  scrape:\n    pages:\n      {blue}: [{blue_page}]\n      {green}: [{green_page}]\n  \
+            "metrics:\n  {source}\n  \
              requests: http_requests_total{{service=\"shop-api\"}}\n  \
              errors: http_requests_total{{service=\"shop-api\",code=~\"5..\"}}\n\
              judgement: {{ look: {look}, grace: 100ms, forgive: {look}, delay: 20ms, cluster-size: 1 }}\n\
