@@ -72,8 +72,6 @@ pub struct Watcher<'a> {
     origin: Timestamp,
     judge: Judge,
     tally: Tally,
-    look: SignedDuration,
-    delay: SignedDuration,
     asked_until: Timestamp,
     tried_until: Timestamp,
     began: Timestamp,
@@ -86,11 +84,10 @@ pub struct Watcher<'a> {
 
 impl<'a> Watcher<'a> {
     /// A watcher of the rollout in `record`, from its origin if the source has a past, else from `now` on.
-    /// `delay`: how long after its end a look is judged.
     #[must_use]
     pub fn new(metrics: &'a dyn Metrics, settings: Settings, record: &Record, now: Timestamp) -> Self {
         let origin = record.evidence.origin;
-        let look = record.evidence.look;
+        let look = settings.look;
         // Without a past the grid goes on from its last point before now.
         let passed = if metrics.has_past() {
             0
@@ -100,7 +97,6 @@ impl<'a> Watcher<'a> {
         let begin = origin + look * passed;
         Self {
             metrics,
-            delay: settings.delay,
             judge: Judge::new(settings.clone(), begin),
             settings,
             origin: begin,
@@ -109,7 +105,6 @@ impl<'a> Watcher<'a> {
             } else {
                 Tally::new(begin, look).of_listed_targets()
             },
-            look,
             asked_until: begin.saturating_sub(BASELINE).unwrap_or(Timestamp::MIN),
             tried_until: Timestamp::MIN,
             began: now,
@@ -161,10 +156,10 @@ impl<'a> Watcher<'a> {
     #[must_use]
     pub fn blind_since(&self, weight: Weight) -> Option<Timestamp> {
         match &self.feed {
-            Feed::Fresh => self.unseen.and_then(|unseen| {
-                let share = f64::from(weight.percent()) / 100.0;
-                (unseen.stable * share >= EXPECTED * (1.0 - share)).then_some(unseen.since)
-            }),
+            Feed::Fresh => {
+                let unseen = self.unseen?;
+                (expected(unseen.stable, weight)? >= EXPECTED).then_some(unseen.since)
+            }
             Feed::Down { since, .. } | Feed::Silent { since } => Some((*since).max(self.began)),
         }
     }
@@ -175,11 +170,12 @@ impl<'a> Watcher<'a> {
             self.unseen = None;
             return;
         };
-        if look.end - self.look < since {
+        let start = look.end - self.settings.look;
+        if start < since {
             return;
         }
         let unseen = self.unseen.get_or_insert(Unseen {
-            since: look.end - self.look,
+            since: start,
             stable: 0.0,
         });
         unseen.stable += look.stable.requests;
@@ -191,23 +187,25 @@ impl<'a> Watcher<'a> {
         if self.needs_baseline() {
             return now;
         }
+        let Settings { look, delay, .. } = self.settings;
         let first = self.tally.next_end();
-        let ended = ended(first, now - self.delay, self.look);
-        let last = first + self.look * (ended - 1);
+        let ended = ended(first, now - delay, look);
+        let last = first + look * (ended - 1);
         // What was tried and failed is tried again together with the next look.
         if ended > 0 && last > self.tried_until {
             now
         } else {
-            first + self.look * ended + self.delay
+            first + look * ended + delay
         }
     }
 
     /// Fetches and judges every look that ended by `now`, less the delay.
     pub async fn look(&mut self, now: Timestamp) -> Verdict {
+        let Settings { look, delay, .. } = self.settings;
         let first = self.tally.next_end();
-        let ended = ended(first, now - self.delay, self.look);
+        let ended = ended(first, now - delay, look);
         if self.needs_baseline() || ended > 0 {
-            self.tried_until = first + self.look * (ended - 1);
+            self.tried_until = first + look * (ended - 1);
             self.fetch(self.tried_until, now).await;
         }
         let verdict = self.judge.verdict(now, &self.feed);
@@ -231,8 +229,8 @@ impl<'a> Watcher<'a> {
                     self.looks.push_back(look);
                 }
                 let newest = self.tally.newest();
-                let silent =
-                    newest.is_none_or(|newest| until.duration_since(newest) > self.look * SILENT_LOOKS);
+                let silent = newest
+                    .is_none_or(|newest| until.duration_since(newest) > self.settings.look * SILENT_LOOKS);
                 self.feed = if silent {
                     Feed::Silent {
                         since: newest.unwrap_or(self.began),
@@ -280,6 +278,13 @@ impl<'a> Watcher<'a> {
     }
 }
 
+/// How many requests the candidate should have had at `weight` while stable had `stable`; none at 100 %, where
+/// stable tells nothing and an idle candidate is only idle.
+fn expected(stable: f64, weight: Weight) -> Option<f64> {
+    let share = f64::from(weight.percent());
+    (weight < Weight::FULL).then(|| stable * share / (100.0 - share))
+}
+
 /// How many looks have ended by `now`, if the first of them ends at `first_end`.
 fn ended(first_end: Timestamp, now: Timestamp, look: SignedDuration) -> i32 {
     let since = now.duration_since(first_end).as_nanos();
@@ -289,4 +294,26 @@ fn ended(first_end: Timestamp, now: Timestamp, look: SignedDuration) -> i32 {
     i32::try_from(since / look.as_nanos().max(1))
         .unwrap_or(i32::MAX)
         .saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stable_tells_how_many_requests_the_candidate_should_have_had() {
+        let expected = |percent| expected(990.0, Weight::new(percent).unwrap());
+        assert_eq!(expected(0), Some(0.0));
+        assert_eq!(expected(1), Some(10.0));
+        assert_eq!(expected(50), Some(990.0));
+        assert_eq!(expected(100), None);
+    }
+
+    #[test]
+    fn a_look_has_ended_at_its_end() {
+        let at = |millisecond| Timestamp::from_millisecond(millisecond).unwrap();
+        let look = SignedDuration::from_secs(15);
+        let ended = |now| ended(at(15_000), at(now), look);
+        assert_eq!([14_999, 15_000, 29_999, 30_000].map(ended), [0, 1, 1, 2]);
+    }
 }

@@ -135,10 +135,10 @@ async fn attempt(
             _ => {}
         }
     }
-    let record = rolled_back(&seen, base, desk, reason);
-    if is_done(&seen) {
-        return Ok(Attempt::Already(record));
+    if let Some(record) = done_already(&seen) {
+        return Ok(Attempt::Already(record.clone()));
     }
+    let record = rolled_back(&seen, base, desk, reason);
     if let Some(capacity) = seen.capacity
         && capacity.stable == 0
         && capacity.candidate > 0
@@ -163,20 +163,15 @@ async fn attempt(
     }
 }
 
-/// Nothing is left to do: rolled back in every place, by whomever.
-fn is_done(seen: &Seen) -> bool {
-    let recorded = matches!(
-        &seen.record,
-        Ok(Some(Record {
-            state: State::RolledBack { .. },
-            ..
-        }))
-    );
-    recorded
-        && seen.share == Some(Weight::ZERO)
-        && seen.drift.is_none()
-        && !seen.torn
-        && seen.unreachable.is_empty()
+/// The record of a rollout that is rolled back in every place, by whomever: nothing is left to do.
+fn done_already(seen: &Seen) -> Option<&Record> {
+    let whole = seen.drift.is_none() && !seen.torn && seen.unreachable.is_empty();
+    match &seen.record {
+        Ok(Some(record)) if matches!(record.state, State::RolledBack { .. }) => {
+            (whole && seen.share == Some(Weight::ZERO)).then_some(record)
+        }
+        _ => None,
+    }
 }
 
 /// The record to write. Every state may be rolled back, so a move is always legal.
