@@ -9,7 +9,8 @@ use rollgate::plan::Plan;
 use rollgate::providers::traffic::Router as _;
 use rollgate::providers::traffic::haproxy::Haproxy;
 use rollgate_domain::rollout::ladder::{Ladder, Require, Step};
-use rollgate_domain::rollout::moves::{By, Move, Start};
+use rollgate_domain::rollout::moves::{By, Course, Move, Start};
+use rollgate_domain::rollout::phase::Phase;
 use rollgate_domain::rollout::record::{Evidence, Pin, Record, Version};
 use tempfile::TempDir;
 
@@ -94,6 +95,7 @@ impl Proxy {
         let version = |backend: &str, version: &str| Version {
             backend: backend.to_owned(),
             version: version.to_owned(),
+            images: Vec::new(),
         };
         let step = Step {
             weight: "10%".parse().expect("a weight"),
@@ -103,7 +105,12 @@ impl Proxy {
             service: "web".to_owned(),
             stable: version("blue", "v1"),
             candidate: version("green", "v2"),
-            ladder: Ladder::new(vec![step], Require::Proof).expect("a ladder"),
+            course: Course {
+                phase: Phase::Canary,
+                ladder: Ladder::new(vec![step], Require::Proof).expect("a ladder"),
+                gates: Vec::new(),
+                keep_old: SignedDuration::ZERO,
+            },
             evidence: Evidence {
                 origin: since,
                 look: plan.judgement.look,

@@ -32,6 +32,18 @@ impl Weight {
         }
     }
 
+    /// The weight of so many percents in a constant; none for more than 100.
+    #[must_use]
+    pub const fn constant(percent: u8) -> Option<Self> {
+        if percent <= 100 { Some(Self(percent)) } else { None }
+    }
+
+    /// What the other of two versions gets.
+    #[must_use]
+    pub const fn rest(self) -> Self {
+        Self(100 - self.0)
+    }
+
     /// Percents, 0 to 100.
     #[must_use]
     pub const fn percent(self) -> u8 {

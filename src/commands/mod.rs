@@ -1,6 +1,7 @@
 //! Arguments in, outcome out: the only place that parses argv and prints.
 
 pub mod completions;
+mod connect;
 pub mod notify;
 pub mod shared;
 pub mod shift_traffic;

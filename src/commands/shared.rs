@@ -11,7 +11,8 @@ use rollgate_domain::{
     notice::Severity,
     rollout::{
         ladder::{Ladder, Require, Step},
-        moves::Start,
+        moves::{Course, Start},
+        phase::Phase,
         record::{Evidence, Pin, Record, Version},
     },
 };
@@ -31,7 +32,6 @@ use crate::{
         channels::{Channel, slack::Slack, summary::Summary},
         clock::Clock,
         metrics::{self, Counters, Metrics, Release, Selector, Source},
-        traffic::haproxy::Haproxy,
     },
 };
 
@@ -86,17 +86,6 @@ impl PlanFlag {
     }
 }
 
-/// The router that `traffic` names.
-pub(crate) fn router(traffic: &Traffic) -> Haproxy {
-    let plan::Haproxy {
-        sockets,
-        map,
-        key,
-        backends: [stable, candidate],
-    } = traffic.haproxy.clone();
-    Haproxy::new(sockets, map, key, stable, candidate)
-}
-
 /// The metric source that the plan names, for the two versions of a rollout.
 ///
 /// # Errors
@@ -137,13 +126,17 @@ pub(crate) fn metric_source(
     metrics::connect(&source, &counters, release(stable), release(candidate)).context("metrics in the plan")
 }
 
-/// The plan's steps.
+/// A phase as the plan has it.
 ///
 /// # Errors
 ///
 /// [`Usage`]; the plan has been checked for all of them before.
-pub(crate) fn ladder(plan: &Plan) -> anyhow::Result<Ladder> {
-    let plan::Canary { require, steps } = &plan.phases.canary;
+pub(crate) fn course(plan: &Plan, phase: Phase) -> anyhow::Result<Course> {
+    let plan::Phases { canary, production } = &plan.phases;
+    let (require, steps, gates) = match phase {
+        Phase::Canary => (canary.require, &canary.steps, &canary.gates),
+        Phase::Production => (production.require, &production.steps, &production.gates),
+    };
     let require = match require {
         plan::Require::Proof => Require::Proof,
         plan::Require::NoHarm => Require::NoHarm,
@@ -155,8 +148,13 @@ pub(crate) fn ladder(plan: &Plan) -> anyhow::Result<Ladder> {
             duration: step.duration,
         })
         .collect();
-    Ladder::new(steps, require)
-        .map_err(|error| Usage(format!("phases.canary.steps in the plan: {error}")).into())
+    Ok(Course {
+        phase,
+        ladder: Ladder::new(steps, require)
+            .map_err(|error| Usage(format!("phases.{phase}.steps in the plan: {error}")))?,
+        gates: gates.iter().map(|gate| gate.at).collect(),
+        keep_old: production.keep_old,
+    })
 }
 
 /// The plan and the rollgate at hand.
@@ -216,10 +214,11 @@ pub(crate) fn judge_settings(plan: &Plan, record: &Record, past: bool) -> analys
 
 /// A rollout with nothing known of it but the router: for a rollback over a record that cannot be read.
 pub(crate) fn blank(service: &str, traffic: &Traffic) -> anyhow::Result<Start> {
-    let [stable, candidate] = &traffic.haproxy.backends;
+    let [stable, candidate] = traffic.backends();
     let version = |backend: &String| Version {
         backend: backend.clone(),
         version: backend.clone(),
+        images: Vec::new(),
     };
     let step = Step {
         weight: rollgate_domain::weight::Weight::FULL,
@@ -229,7 +228,12 @@ pub(crate) fn blank(service: &str, traffic: &Traffic) -> anyhow::Result<Start> {
         service: service.to_owned(),
         stable: version(stable),
         candidate: version(candidate),
-        ladder: Ladder::new(vec![step], Require::Proof)?,
+        course: Course {
+            phase: Phase::Canary,
+            ladder: Ladder::new(vec![step], Require::Proof)?,
+            gates: Vec::new(),
+            keep_old: SignedDuration::ZERO,
+        },
         evidence: Evidence {
             origin: Timestamp::UNIX_EPOCH,
             look: SignedDuration::from_secs(15),
@@ -323,7 +327,7 @@ pub(crate) fn step_outputs(outcome: Outcome, handed_over: bool, record: Option<&
     ];
     if let Some(record) = record {
         values.push(("weight", record.weight.percent().to_string()));
-        values.push(("phase", record.phase.clone()));
+        values.push(("phase", record.phase.word().to_owned()));
         values.push(("rollout_id", record.rollout.clone()));
     }
     if let Err(error) = outputs::write(&path, &values) {

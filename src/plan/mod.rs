@@ -24,6 +24,7 @@ mod wrong;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -34,8 +35,9 @@ pub use error::{PlanError, Problem};
 pub use rescue::Rescue;
 pub use schema::schema;
 pub use sections::{
-    Canary, Channel, Driver, ErrorRate, Haproxy, Judgement, Limits, Metrics, Notify, Phases, Prometheus,
-    Proof, Require, Scrape, Source, Step, Sticky, Traffic,
+    Approver, Backend, Canary, Channel, Driver, ErrorRate, Gate, GatewayApi, Haproxy, Ids, Istio, Judgement,
+    Limits, Metrics, Nginx, Notify, Phases, Preview, Production, Prometheus, Proof, ReplicaRatio, Require,
+    Rollback, Scrape, ServiceSelector, Source, Step, Sticky, Traffic, UserId, Windows,
 };
 
 use place::Place;
@@ -52,13 +54,25 @@ pub struct Plan {
     pub hash: String,
     /// The name of the service: letters, digits, `.`, `_`, `-`.
     pub service: String,
+    /// Where its users reach it.
+    pub url: Option<reqwest::Url>,
+    /// The response header in which each version tells its name.
+    pub version_header: Option<String>,
     pub traffic: Traffic,
+    /// What belongs to the backends, where the plan says more than the router does.
+    pub backends: BTreeMap<String, Backend>,
     /// How a user is recognised; without it each request goes by chance.
     pub sticky: Option<Sticky>,
+    /// How one looks at the candidate before any user does.
+    pub preview: Option<Preview>,
     pub metrics: Metrics,
     pub limits: Limits,
     pub judgement: Judgement,
     pub phases: Phases,
+    pub windows: Windows,
+    /// Who may say `go`; empty: whoever may start the workflow.
+    pub approvers: Vec<Approver>,
+    pub rollback: Rollback,
     pub notify: Notify,
     pub driver: Driver,
 }

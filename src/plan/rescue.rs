@@ -25,7 +25,7 @@ impl Traffic {
     /// Takes service and traffic out of the plan in a file, whatever else is wrong with it.
     ///
     /// Other sections may be wrong, unknown, twice there or no YAML at all; a section is then found by its
-    /// key at the beginning of a line. Keys of HAProxy that are unknown here are passed over.
+    /// key at the beginning of a line. Keys of the router that are unknown here are passed over.
     ///
     /// # Errors
     ///
@@ -103,19 +103,29 @@ fn only_needed(text: &str) -> String {
 }
 
 /// Keys that a newer version knows must not stop a rollback by this one. A key that looks like a slip of
-/// the finger stays, and is refused: its default might be another HAProxy.
+/// the finger stays, and is refused: its default might be another router.
 fn forget_unknown(root: &mut Node) {
     let Some(traffic) = root.get_mut("traffic") else {
         return;
     };
-    forget_all_but(traffic, &["haproxy"]);
-    let Some(haproxy) = traffic.get_mut("haproxy") else {
-        return;
-    };
-    forget_all_but(haproxy, &HAPROXY);
+    let vendors = ROUTERS.map(|(vendor, _)| vendor);
+    forget_all_but(traffic, &vendors);
+    for (vendor, keys) in ROUTERS {
+        if let Some(router) = traffic.get_mut(vendor) {
+            forget_all_but(router, keys);
+        }
+    }
 }
 
-pub(super) const HAPROXY: [&str; 4] = ["sockets", "map", "key", "backends"];
+/// Every router with its keys.
+pub(super) const ROUTERS: [(&str, &[&str]); 6] = [
+    ("haproxy", &["sockets", "map", "key", "backends"]),
+    ("nginx", &["include", "config", "served", "key", "backends"]),
+    ("gateway-api", &["namespace", "route", "backends"]),
+    ("istio", &["namespace", "route", "host", "backends"]),
+    ("service-selector", &["namespace", "service", "label", "backends"]),
+    ("replica-ratio", &["namespace", "service", "backends"]),
+];
 
 fn forget_all_but(node: &mut Node, known: &[&str]) {
     if let Value::Map(entries) = &mut node.value {

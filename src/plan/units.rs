@@ -10,10 +10,13 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 use jiff::fmt::friendly::{SpanParser, SpanPrinter};
-use rollgate_domain::weight::Weight;
+use jiff::tz::TimeZone;
+use rollgate_domain::{rollout::window::Window, weight::Weight};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use serde::ser::{Serialize, Serializer};
+
+use super::sections::Approver;
 
 /// A kind of text that stands for a value.
 pub(super) trait Unit {
@@ -88,7 +91,7 @@ macro_rules! schemas {
     )*};
 }
 
-schemas! { Duration Rate Share Name Label Selector Address File }
+schemas! { Duration Rate Share Name Label LabelKey Selector Address File Hours Person }
 
 impl<U: Unit + JsonSchema> JsonSchema for Written<U> {
     fn inline_schema() -> bool {
@@ -239,6 +242,89 @@ impl Unit for Label {
 
     fn schema() -> Schema {
         json_schema!({ "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" })
+    }
+}
+
+/// The key of a Kubernetes label.
+///
+/// Source: <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
+pub(super) struct LabelKey;
+
+impl Unit for LabelKey {
+    type Value = String;
+    const EXPECTED: &'static str = "the key of a label such as `version` or `app.kubernetes.io/version`";
+
+    fn parse(text: &str) -> Option<String> {
+        let is_word = |word: &str| {
+            let inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+            word.bytes().all(inside) && edge(word.bytes().next()) && edge(word.bytes().last())
+        };
+        let parts: Vec<_> = text.split('/').collect();
+        (parts.len() <= 2 && parts.iter().all(|part| is_word(part))).then(|| text.to_owned())
+    }
+
+    fn write(value: &String) -> String {
+        value.clone()
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "pattern": "^([A-Za-z0-9._-]+/)?[A-Za-z0-9._-]+$" })
+    }
+}
+
+/// When the share may rise: `Mon-Thu 09:00-16:00 Europe/Paris`.
+pub(super) struct Hours;
+
+impl Unit for Hours {
+    type Value = Window;
+    const EXPECTED: &'static str =
+        "days, hours of a day and a time zone, such as `Mon-Thu 09:00-16:00 Europe/Paris`";
+
+    fn parse(text: &str) -> Option<Window> {
+        Window::parse(text, |zone| TimeZone::get(zone).ok()).ok()
+    }
+
+    fn write(value: &Window) -> String {
+        value.to_string()
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "examples": ["Mon-Thu 09:00-16:00 Europe/Paris"] })
+    }
+}
+
+/// Somebody who may decide: `octocat` or `team/release`.
+pub(super) struct Person;
+
+impl Unit for Person {
+    type Value = Approver;
+    const EXPECTED: &'static str =
+        "a GitHub login such as `octocat`, or a team of the organisation such as `team/release`";
+
+    fn parse(text: &str) -> Option<Approver> {
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        match text.split_once('/') {
+            None => is_name(text).then(|| Approver::Login(text.to_owned())),
+            Some(("team", team)) => is_name(team).then(|| Approver::Team(team.to_owned())),
+            Some(_) => None,
+        }
+    }
+
+    fn write(value: &Approver) -> String {
+        match value {
+            Approver::Login(login) => login.clone(),
+            Approver::Team(team) => format!("team/{team}"),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "pattern": "^(team/)?[A-Za-z0-9_-]+$", "examples": ["octocat", "team/release"] })
     }
 }
 

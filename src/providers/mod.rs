@@ -2,5 +2,7 @@
 
 pub mod channels;
 pub mod clock;
+pub mod cluster;
 pub mod metrics;
+pub mod stacks;
 pub mod traffic;

@@ -10,7 +10,8 @@ use rollgate::operations::look::Watcher;
 use rollgate::providers::metrics::Prometheus as Source;
 use rollgate_domain::analysis::Settings;
 use rollgate_domain::rollout::ladder::{Ladder, Require, Step};
-use rollgate_domain::rollout::moves::{By, Start};
+use rollgate_domain::rollout::moves::{By, Course, Start};
+use rollgate_domain::rollout::phase::Phase;
 use rollgate_domain::rollout::record::{Evidence, Pin, Record, Version};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -112,6 +113,7 @@ fn record(candidate: &str) -> Record {
     let version = |backend: &str, version: &str| Version {
         backend: backend.to_owned(),
         version: version.to_owned(),
+        images: Vec::new(),
     };
     let step = |weight: &str, hours| Step {
         weight: weight.parse().expect("a weight"),
@@ -121,11 +123,16 @@ fn record(candidate: &str) -> Record {
         service: "shop-api".to_owned(),
         stable: version("blue", "v1"),
         candidate: version("green", candidate),
-        ladder: Ladder::new(
-            vec![step("1%", 6), step("5%", 6), step("10%", 36)],
-            Require::Proof,
-        )
-        .expect("a ladder"),
+        course: Course {
+            phase: Phase::Canary,
+            ladder: Ladder::new(
+                vec![step("1%", 6), step("5%", 6), step("10%", 36)],
+                Require::Proof,
+            )
+            .expect("a ladder"),
+            gates: Vec::new(),
+            keep_old: SignedDuration::ZERO,
+        },
         evidence: Evidence {
             origin: at(0),
             look: SignedDuration::from_secs(15),

@@ -62,6 +62,33 @@ pub fn of(line: &Line) -> Option<Notice> {
             "Every step ended healthy. The candidate is back at 0 % because nobody watches it until the next phase."
                 .to_owned(),
         ),
+        Event::Entered => (Severity::Info, format!("{} began", line.phase), "The candidate is at 0 %.".to_owned()),
+        Event::Promoted => (
+            Severity::Info,
+            "promoted".to_owned(),
+            "The candidate has all the traffic and is stable now. The old version stands until shift-traffic finish; \
+             until then a rollback goes back to it."
+                .to_owned(),
+        ),
+        Event::Finished => (Severity::Info, "finished".to_owned(), "The old version may go.".to_owned()),
+        Event::Resumed => (Severity::Info, "resumed".to_owned(), format!("{} lets it go on.", line.actor)),
+        Event::GateReached { what } => (
+            Severity::Warning,
+            format!("waits for a person at {}", line.weight),
+            format!("{what} Until then it is watched, and taken back if it is bad."),
+        ),
+        Event::Approved { reason } => (Severity::Info, format!("{} says go", line.actor), reason.clone()),
+        Event::Signalled { severity, text } => {
+            (Severity::Warning, format!("signal ({}) from {}", severity.word(), line.actor), text.clone())
+        }
+        Event::Lowered { from, reason } => {
+            (Severity::Critical, format!("ROLLING BACK, candidate from {from} to {}", line.weight), reason.clone())
+        }
+        Event::Unwatched { reason } => (
+            Severity::Critical,
+            format!("NOBODY WATCHES {}, which has all the traffic", rollout),
+            format!("{reason}. Start a driver with shift-traffic run, or roll back with shift-traffic rollback."),
+        ),
         Event::Set { from, reason } => {
             (Severity::Warning, format!("{} set the candidate from {from} to {}", line.actor, line.weight), reason.clone())
         }
@@ -92,6 +119,7 @@ pub fn of(line: &Line) -> Option<Notice> {
             format!("{error}."),
         ),
         Event::Taken
+        | Event::Prepared { .. }
         | Event::Hindered { .. }
         | Event::Judged { .. }
         | Event::SuccessorCalled { .. }

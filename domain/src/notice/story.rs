@@ -29,6 +29,20 @@ pub fn in_words(line: &Line) -> String {
             took_ms,
         } => format!("rolled back from {from} in {took_ms} ms: {reason}"),
         Event::Passed { from } => format!("{} passed, was at {from}: every step ended healthy", line.phase),
+        Event::Entered => format!("{} began, asked for by {}", line.phase, line.actor),
+        Event::Promoted => "promoted: the candidate is stable now".to_owned(),
+        Event::Finished => format!("finished by {}: the old version may go", line.actor),
+        Event::Resumed => format!("resumed by {}", line.actor),
+        Event::GateReached { what } => format!("waits for a person: {what}"),
+        Event::Approved { reason } => format!("go, says {}: {reason}", line.actor),
+        Event::Signalled { severity, text } => {
+            format!("signal ({}) from {}: {text}", severity.word(), line.actor)
+        }
+        Event::Lowered { from, reason } => format!("rolling back, from {from}: {reason}"),
+        Event::Prepared { what } => what.clone(),
+        Event::Unwatched { reason } => {
+            format!("NOBODY WATCHES the candidate, which has all traffic: {reason}")
+        }
         Event::Judged { sentence, .. } => sentence.clone(),
         Event::Hindered { obstacles } if obstacles.is_empty() => "nothing forbids a rise any more".to_owned(),
         Event::Hindered { obstacles } => format!("no rise: {}", obstacles.join("; ")),

@@ -3,7 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{analysis::Outcome, rollout::record::Record, weight::Weight};
+use crate::{
+    analysis::Outcome,
+    rollout::{phase::Severity, record::Record},
+    weight::Weight,
+};
 
 /// Something that happened. The names are API: `events.jsonl` is read by others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +49,48 @@ pub enum Event {
     Passed {
         /// The share before.
         from: Weight,
+    },
+    /// The next phase began, at share 0.
+    Entered,
+    /// The candidate became stable.
+    Promoted,
+    /// The old version may go.
+    Finished,
+    /// It may go on after a pause.
+    Resumed,
+    /// A person has to say `go` before the share rises again.
+    GateReached {
+        /// What they have to decide, in words.
+        what: String,
+    },
+    /// A person said `go`.
+    Approved {
+        /// Why.
+        reason: String,
+    },
+    /// Something was reported from outside.
+    Signalled {
+        /// How bad.
+        severity: Severity,
+        /// What.
+        text: String,
+    },
+    /// On the way back, at a lower share.
+    Lowered {
+        /// The share before.
+        from: Weight,
+        /// Why.
+        reason: String,
+    },
+    /// Something is done to what runs behind the router: scaled, held, released, quieted.
+    Prepared {
+        /// What, in words.
+        what: String,
+    },
+    /// The driver leaves while the candidate has all the traffic: it stays, and nobody watches.
+    Unwatched {
+        /// Why it leaves.
+        reason: String,
     },
     /// The verdict's outcome or its reason changed.
     Judged {
@@ -138,7 +184,7 @@ impl Line {
             generation: record.generation,
             sequence: record.sequence,
             weight: record.weight,
-            phase: record.phase.clone(),
+            phase: record.phase.word().to_owned(),
             run: run.to_owned(),
             actor: actor.to_owned(),
             event,
@@ -170,6 +216,19 @@ mod tests {
                 took_ms: 7,
             },
             Event::Passed { from },
+            Event::Entered,
+            Event::Promoted,
+            Event::Finished,
+            Event::Resumed,
+            Event::GateReached { what: text() },
+            Event::Approved { reason: text() },
+            Event::Signalled {
+                severity: Severity::Watch,
+                text: text(),
+            },
+            Event::Lowered { from, reason: text() },
+            Event::Prepared { what: text() },
+            Event::Unwatched { reason: text() },
             Event::Judged {
                 outcome: Outcome::Watch,
                 sentence: text(),

@@ -4,8 +4,11 @@
 //! asks [`next::next`] what to do, and writes [`record::Record::after`] that move. Nothing here waits,
 //! reads a clock or talks to anybody.
 
+pub mod capacity;
 pub mod event;
 pub mod ladder;
 pub mod moves;
 pub mod next;
+pub mod phase;
 pub mod record;
+pub mod window;

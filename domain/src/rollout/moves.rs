@@ -1,10 +1,13 @@
 //! Every legal move of a rollout. What is not listed here is refused.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    rollout::ladder::Ladder,
-    rollout::record::{Driver, Evidence, Pin, Record, SCHEMA, State, Unreadable, Version},
+    rollout::{
+        ladder::Ladder,
+        phase::{Decision, Gate, Phase, Severity, Signal},
+        record::{Driver, Evidence, Pin, Record, SCHEMA, SIGNALS, State, Unreadable, Version},
+    },
     weight::Weight,
 };
 
@@ -19,14 +22,41 @@ pub enum Move {
     Advance,
     /// A person sets the share of this step, from 0, up or down, while a driver watches.
     Jump(usize),
-    /// The last step ended healthy. Share 0, because nobody watches from here on.
+    /// The canary's last step ended healthy. Share 0, because nobody watches from here on.
     Pass,
+    /// From a canary that has passed into the next phase. Raises the generation.
+    Enter(Course),
+    /// The candidate, which has all the traffic, becomes stable. The share of neither changes.
+    Promote,
+    /// The old version may go.
+    Finish,
     /// Share 0, resumable.
     Pause(String),
-    /// Share 0 for good. Raises the generation.
+    /// Ready again, at the step where it was paused.
+    Resume,
+    /// A person lets it go on past every gate that is due and every signal that waits.
+    Go,
+    /// Something was reported from outside.
+    Signal(Severity, String),
+    /// On the way back: to this share if it is less than the present one. The first one raises the generation.
+    Lower(Weight, String),
+    /// Share 0 for good; a promotion is undone. Raises the generation.
     RollBack(String),
     /// The driver still lives.
     Beat,
+}
+
+/// What a phase is: its steps, where people decide, and how it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Course {
+    /// Canary or production.
+    pub phase: Phase,
+    /// Its steps.
+    pub ladder: Ladder,
+    /// When people must say `go`, since it began, rising.
+    pub gates: Vec<SignedDuration>,
+    /// How long the old version stands at least after all traffic has left it.
+    pub keep_old: SignedDuration,
 }
 
 /// A move that the state does not allow: two drivers, or a mistake of ours.
@@ -59,8 +89,8 @@ pub struct Start {
     pub stable: Version,
     /// Is to be tried.
     pub candidate: Version,
-    /// The phase's steps.
-    pub ladder: Ladder,
+    /// The phase to begin with.
+    pub course: Course,
     /// How evidence is counted.
     pub evidence: Evidence,
     /// What successors must use.
@@ -78,10 +108,16 @@ impl Record {
             service,
             stable,
             candidate,
-            ladder,
+            course,
             evidence,
             pin,
         } = start;
+        let Course {
+            phase,
+            ladder,
+            gates,
+            keep_old,
+        } = course;
         Self {
             schema: SCHEMA,
             generation: previous.map_or(0, |record| record.generation) + 1,
@@ -91,8 +127,12 @@ impl Record {
             stable,
             candidate,
             weight: Weight::ZERO,
-            phase: "canary".to_owned(),
+            phase,
+            phase_since: by.at,
             ladder,
+            gates: undecided(gates),
+            keep_old,
+            signals: Vec::new(),
             state: State::Ready { step: 0 },
             evidence,
             pin,
@@ -126,10 +166,10 @@ impl Record {
     pub fn after(&self, step: Move, by: By<'_>) -> Result<Self, IllegalMove> {
         use Move as M;
         use State as S;
-        let here = self.state.clone();
-        let state = match (here, &step) {
+        let mut next = self.clone();
+        next.state = match (self.state.clone(), &step) {
             (S::Ready { step } | S::Paused { step, .. }, M::Take) => S::Ready { step },
-            (here @ S::Holding { .. }, M::Take | M::Beat) => here,
+            (here @ (S::Holding { .. } | S::RollingBack { .. }), M::Take | M::Beat) => here,
             (here @ S::Ready { .. }, M::Beat) => here,
 
             (S::Ready { step }, M::Raise) => S::Holding { step, since: by.at },
@@ -140,14 +180,69 @@ impl Record {
             (S::Holding { .. }, &M::Jump(step)) if self.ladder.step(step).is_some() => {
                 S::Holding { step, since: by.at }
             }
-            (S::Holding { step, .. }, M::Pass) if self.ladder.step(step + 1).is_none() => S::Passed,
+            (S::Holding { step, .. }, M::Pass)
+                if self.ladder.step(step + 1).is_none() && self.phase == Phase::Canary =>
+            {
+                S::Passed
+            }
+            (S::Passed, M::Enter(course)) if self.phase == Phase::Canary => {
+                next.enter(course.clone(), by.at);
+                S::Ready { step: 0 }
+            }
+            (S::Holding { since, .. }, M::Promote)
+                if self.phase == Phase::Production && self.weight == Weight::FULL =>
+            {
+                std::mem::swap(&mut next.stable, &mut next.candidate);
+                S::Promoted { since }
+            }
+            (S::Promoted { .. }, M::Finish) => S::Finished,
 
             (S::Ready { step } | S::Holding { step, .. }, M::Pause(reason)) => S::Paused {
                 step,
                 reason: shortened(reason.clone()),
             },
-            // From everywhere, also twice: the first reason stays.
-            (S::RolledBack { reason }, M::RollBack(_)) => S::RolledBack { reason },
+            (S::Paused { step, .. }, M::Resume) => S::Ready { step },
+            (here @ (S::Ready { .. } | S::Holding { .. } | S::Paused { .. }), M::Go) => {
+                next.go(by);
+                here
+            }
+            (
+                here @ (S::Ready { .. }
+                | S::Holding { .. }
+                | S::Paused { .. }
+                | S::RollingBack { .. }
+                | S::Promoted { .. }),
+                M::Signal(severity, text),
+            ) => {
+                next.signal(*severity, text, by);
+                here
+            }
+
+            (S::Holding { .. }, M::Lower(weight, reason)) => S::RollingBack {
+                weight: self.weight.min(*weight),
+                reason: shortened(reason.clone()),
+            },
+            (S::RollingBack { weight: here, reason }, &M::Lower(weight, _)) => S::RollingBack {
+                weight: here.min(weight),
+                reason,
+            },
+            // The share that was promoted is all of it.
+            (S::Promoted { .. }, M::Lower(weight, reason)) => {
+                std::mem::swap(&mut next.stable, &mut next.candidate);
+                S::RollingBack {
+                    weight: *weight,
+                    reason: shortened(reason.clone()),
+                }
+            }
+            // From everywhere, also twice: the first reason stays. What is finished has nothing to go back to.
+            (here @ (S::RolledBack { .. } | S::Finished), M::RollBack(_)) => here,
+            (S::RollingBack { reason, .. }, M::RollBack(_)) => S::RolledBack { reason },
+            (S::Promoted { .. }, M::RollBack(reason)) => {
+                std::mem::swap(&mut next.stable, &mut next.candidate);
+                S::RolledBack {
+                    reason: shortened(reason.clone()),
+                }
+            }
             (_, M::RollBack(reason)) => S::RolledBack {
                 reason: shortened(reason.clone()),
             },
@@ -159,24 +254,71 @@ impl Record {
                 });
             }
         };
-        let takes = matches!(step, M::Take);
-        let raises_generation = takes || matches!(step, M::RollBack(_));
-        // A person's jump or pause leaves the driver in its seat.
-        let driver = match step {
-            M::Jump(_) | M::Pause(_) => self.driver.clone(),
+        let raises_generation = match &step {
+            M::Take | M::Enter(_) | M::RollBack(_) => true,
+            M::Lower(..) => !matches!(self.state, S::RollingBack { .. }),
+            _ => false,
+        };
+        next.driver = match &step {
+            // A person leaves the driver in its seat.
+            M::Jump(_) | M::Pause(_) | M::Resume | M::Go | M::Signal(..) | M::Finish => self.driver.clone(),
             _ if raises_generation => driver(by, by.at),
             _ => driver(by, self.driver.since),
         };
-        let mut next = Self {
-            generation: self.generation + u64::from(raises_generation),
-            sequence: self.sequence + 1,
-            state,
-            driver,
-            ..self.clone()
-        };
+        next.generation += u64::from(raises_generation);
+        next.sequence += 1;
         next.weight = next.weight_of_state();
         Ok(next)
     }
+
+    fn enter(&mut self, course: Course, at: Timestamp) {
+        let Course {
+            phase,
+            ladder,
+            gates,
+            keep_old,
+        } = course;
+        self.phase = phase;
+        self.phase_since = at;
+        self.ladder = ladder;
+        self.gates = undecided(gates);
+        self.keep_old = keep_old;
+        // Whole seconds, as at the start: the grid of looks begins anew with the phase.
+        self.evidence.origin = Timestamp::from_second(at.as_second()).unwrap_or(at);
+    }
+
+    fn go(&mut self, by: By<'_>) {
+        let go = || {
+            Some(Decision {
+                by: by.actor.to_owned(),
+                at: by.at,
+            })
+        };
+        let since = by.at.duration_since(self.phase_since);
+        for gate in self.gates.iter_mut().filter(|gate| gate.at <= since) {
+            gate.go = gate.go.take().or_else(go);
+        }
+        for signal in &mut self.signals {
+            signal.go = signal.go.take().or_else(go);
+        }
+    }
+
+    fn signal(&mut self, severity: Severity, text: &str, by: By<'_>) {
+        if self.signals.len() >= SIGNALS {
+            self.signals.remove(0);
+        }
+        self.signals.push(Signal {
+            severity,
+            text: shortened(text.to_owned()),
+            by: by.actor.to_owned(),
+            at: by.at,
+            go: None,
+        });
+    }
+}
+
+fn undecided(gates: Vec<SignedDuration>) -> Vec<Gate> {
+    gates.into_iter().map(|at| Gate { at, go: None }).collect()
 }
 
 fn driver(by: By<'_>, since: Timestamp) -> Driver {
@@ -203,7 +345,10 @@ fn shortened(reason: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rollout::record::tests::{at, record};
+    use crate::rollout::{
+        ladder::{Require, Step},
+        record::tests::{at, record},
+    };
 
     const BY: By<'static> = By {
         run: "run 8",
@@ -215,7 +360,7 @@ mod tests {
         By { at: at(60), ..BY }
     }
 
-    fn every_state() -> [State; 6] {
+    fn every_state() -> [State; 9] {
         [
             State::Ready { step: 1 },
             State::Holding {
@@ -230,14 +375,43 @@ mod tests {
                 step: 1,
                 reason: "p".to_owned(),
             },
+            State::RollingBack {
+                weight: Weight::new(3).unwrap(),
+                reason: "first".to_owned(),
+            },
             State::RolledBack {
                 reason: "first".to_owned(),
             },
             State::Passed,
+            State::Promoted { since: at(0) },
+            State::Finished,
         ]
     }
 
-    fn every_move() -> [Move; 9] {
+    /// Ready and Holding of a production, which ends at 100 %.
+    fn in_production(state: State) -> Record {
+        let mut before = record(State::Passed)
+            .after(Move::Enter(production()), by())
+            .unwrap();
+        before.state = state;
+        before.weight = before.weight_of_state();
+        before
+    }
+
+    fn production() -> Course {
+        let step = |weight| Step {
+            weight: Weight::new(weight).unwrap(),
+            duration: SignedDuration::from_hours(2),
+        };
+        Course {
+            phase: Phase::Production,
+            ladder: Ladder::new(vec![step(50), step(100)], Require::Proof).unwrap(),
+            gates: vec![SignedDuration::from_hours(1)],
+            keep_old: SignedDuration::from_hours(48),
+        }
+    }
+
+    fn every_move() -> [Move; 16] {
         [
             Move::Take,
             Move::Raise,
@@ -245,7 +419,14 @@ mod tests {
             Move::Jump(0),
             Move::Jump(7),
             Move::Pass,
+            Move::Enter(production()),
+            Move::Promote,
+            Move::Finish,
             Move::Pause("p".to_owned()),
+            Move::Resume,
+            Move::Go,
+            Move::Signal(Severity::Watch, "s".to_owned()),
+            Move::Lower(Weight::new(5).unwrap(), "l".to_owned()),
             Move::RollBack("r".to_owned()),
             Move::Beat,
         ]
@@ -258,8 +439,12 @@ mod tests {
             let before = record(state);
             for step in every_move() {
                 if let Ok(after) = before.after(step.clone(), by()) {
+                    let step = match step {
+                        Move::Enter(course) => format!("Enter({})", course.phase),
+                        step => format!("{step:?}"),
+                    };
                     let line = format!(
-                        "{} ({}) -{step:?}-> {} ({})\n",
+                        "{} ({}) -{step}-> {} ({})\n",
                         before.state_in_words(),
                         before.weight,
                         after.state_in_words(),
@@ -273,24 +458,46 @@ mod tests {
 ready for step 2 of 3 (0 %) -Take-> ready for step 2 of 3 (0 %)
 ready for step 2 of 3 (0 %) -Raise-> holding step 2 of 3 (5 %)
 ready for step 2 of 3 (0 %) -Pause(\"p\")-> paused before step 2 of 3: p (0 %)
+ready for step 2 of 3 (0 %) -Go-> ready for step 2 of 3 (0 %)
+ready for step 2 of 3 (0 %) -Signal(Watch, \"s\")-> ready for step 2 of 3 (0 %)
 ready for step 2 of 3 (0 %) -RollBack(\"r\")-> rolled back: r (0 %)
 ready for step 2 of 3 (0 %) -Beat-> ready for step 2 of 3 (0 %)
 holding step 2 of 3 (5 %) -Take-> holding step 2 of 3 (5 %)
 holding step 2 of 3 (5 %) -Advance-> holding step 3 of 3 (10 %)
 holding step 2 of 3 (5 %) -Jump(0)-> holding step 1 of 3 (1 %)
 holding step 2 of 3 (5 %) -Pause(\"p\")-> paused before step 2 of 3: p (0 %)
+holding step 2 of 3 (5 %) -Go-> holding step 2 of 3 (5 %)
+holding step 2 of 3 (5 %) -Signal(Watch, \"s\")-> holding step 2 of 3 (5 %)
+holding step 2 of 3 (5 %) -Lower(Weight(5), \"l\")-> rolling back, still at 5 %: l (5 %)
 holding step 2 of 3 (5 %) -RollBack(\"r\")-> rolled back: r (0 %)
 holding step 2 of 3 (5 %) -Beat-> holding step 2 of 3 (5 %)
 holding step 3 of 3 (10 %) -Take-> holding step 3 of 3 (10 %)
 holding step 3 of 3 (10 %) -Jump(0)-> holding step 1 of 3 (1 %)
 holding step 3 of 3 (10 %) -Pass-> passed: every step ended healthy (0 %)
 holding step 3 of 3 (10 %) -Pause(\"p\")-> paused before step 3 of 3: p (0 %)
+holding step 3 of 3 (10 %) -Go-> holding step 3 of 3 (10 %)
+holding step 3 of 3 (10 %) -Signal(Watch, \"s\")-> holding step 3 of 3 (10 %)
+holding step 3 of 3 (10 %) -Lower(Weight(5), \"l\")-> rolling back, still at 5 %: l (5 %)
 holding step 3 of 3 (10 %) -RollBack(\"r\")-> rolled back: r (0 %)
 holding step 3 of 3 (10 %) -Beat-> holding step 3 of 3 (10 %)
 paused before step 2 of 3: p (0 %) -Take-> ready for step 2 of 3 (0 %)
+paused before step 2 of 3: p (0 %) -Resume-> ready for step 2 of 3 (0 %)
+paused before step 2 of 3: p (0 %) -Go-> paused before step 2 of 3: p (0 %)
+paused before step 2 of 3: p (0 %) -Signal(Watch, \"s\")-> paused before step 2 of 3: p (0 %)
 paused before step 2 of 3: p (0 %) -RollBack(\"r\")-> rolled back: r (0 %)
+rolling back, still at 3 %: first (3 %) -Take-> rolling back, still at 3 %: first (3 %)
+rolling back, still at 3 %: first (3 %) -Signal(Watch, \"s\")-> rolling back, still at 3 %: first (3 %)
+rolling back, still at 3 %: first (3 %) -Lower(Weight(5), \"l\")-> rolling back, still at 3 %: first (3 %)
+rolling back, still at 3 %: first (3 %) -RollBack(\"r\")-> rolled back: first (0 %)
+rolling back, still at 3 %: first (3 %) -Beat-> rolling back, still at 3 %: first (3 %)
 rolled back: first (0 %) -RollBack(\"r\")-> rolled back: first (0 %)
+passed: every step ended healthy (0 %) -Enter(production)-> ready for step 1 of 2 (0 %)
 passed: every step ended healthy (0 %) -RollBack(\"r\")-> rolled back: r (0 %)
+promoted: blue has all traffic since 2027-01-15T08:00:00Z, green still stands (0 %) -Finish-> finished: blue is stable (0 %)
+promoted: blue has all traffic since 2027-01-15T08:00:00Z, green still stands (0 %) -Signal(Watch, \"s\")-> promoted: blue has all traffic since 2027-01-15T08:00:00Z, green still stands (0 %)
+promoted: blue has all traffic since 2027-01-15T08:00:00Z, green still stands (0 %) -Lower(Weight(5), \"l\")-> rolling back, still at 5 %: l (5 %)
+promoted: blue has all traffic since 2027-01-15T08:00:00Z, green still stands (0 %) -RollBack(\"r\")-> rolled back: r (0 %)
+finished: blue is stable (0 %) -RollBack(\"r\")-> finished: blue is stable (0 %)
 ";
         assert_eq!(table, expected);
     }
@@ -308,7 +515,81 @@ passed: every step ended healthy (0 %) -RollBack(\"r\")-> rolled back: r (0 %)
                     assert_eq!(after.weight, Weight::ZERO);
                 }
             }
+            for to in [0, 5, 100] {
+                let step = Move::Lower(Weight::new(to).unwrap(), "l".to_owned());
+                // What was promoted had all of it, whatever its new role's share is.
+                let had = match before.state {
+                    State::Promoted { .. } => Weight::FULL,
+                    _ => before.weight,
+                };
+                if let Ok(after) = before.after(step, by()) {
+                    assert!(after.weight <= had);
+                }
+            }
         }
+    }
+
+    #[test]
+    fn a_promotion_swaps_the_roles_and_a_rollback_swaps_them_back() {
+        let full = in_production(State::Holding {
+            step: 1,
+            since: at(7),
+        });
+        let promoted = full.after(Move::Promote, by()).unwrap();
+        assert_eq!(promoted.state, State::Promoted { since: at(7) });
+        assert_eq!(
+            (&promoted.stable, &promoted.candidate),
+            (&full.candidate, &full.stable)
+        );
+        assert_eq!(promoted.weight, Weight::ZERO);
+        let back = promoted.after(Move::RollBack("r".to_owned()), by()).unwrap();
+        assert_eq!((&back.stable, &back.candidate), (&full.stable, &full.candidate));
+        // Once more changes nothing, and after `finish` there is nothing to go back to.
+        let again = back.after(Move::RollBack("r".to_owned()), by()).unwrap();
+        assert_eq!((&again.stable, &again.state), (&back.stable, &back.state));
+        let finished = promoted.after(Move::Finish, by()).unwrap();
+        let after = finished.after(Move::RollBack("r".to_owned()), by()).unwrap();
+        assert_eq!((&after.stable, &after.state), (&full.candidate, &State::Finished));
+    }
+
+    #[test]
+    fn only_a_production_with_all_the_traffic_is_promoted() {
+        let promoted = |record: Record| record.after(Move::Promote, by()).is_ok();
+        assert!(!promoted(in_production(State::Holding {
+            step: 0,
+            since: at(7)
+        })));
+        assert!(!promoted(record(State::Holding {
+            step: 2,
+            since: at(7)
+        })));
+    }
+
+    #[test]
+    fn a_go_decides_what_is_due_and_answers_every_signal() {
+        let mut before = in_production(State::Ready { step: 0 });
+        before.phase_since = at(0);
+        before = before
+            .after(Move::Signal(Severity::Watch, "odd mails".to_owned()), by())
+            .unwrap();
+        let early = before.after(Move::Go, by()).unwrap();
+        assert_eq!((early.gates[0].go.is_none(), early.open_signal()), (true, None));
+        let late = By { at: at(3600), ..by() };
+        let after = before.after(Move::Go, late).unwrap();
+        assert_eq!(after.open_gate(at(99_999)), None);
+        assert_eq!(after.generation, before.generation);
+    }
+
+    #[test]
+    fn a_record_keeps_the_newest_signals_only() {
+        let mut here = record(State::Ready { step: 0 });
+        for number in 0..20 {
+            here = here
+                .after(Move::Signal(Severity::Watch, number.to_string()), by())
+                .unwrap();
+        }
+        let kept: Vec<_> = here.signals.iter().map(|signal| signal.text.as_str()).collect();
+        assert_eq!(kept, ["12", "13", "14", "15", "16", "17", "18", "19"]);
     }
 
     #[test]
@@ -316,7 +597,11 @@ passed: every step ended healthy (0 %) -RollBack(\"r\")-> rolled back: r (0 %)
         for state in every_state() {
             let before = record(state);
             for step in every_move() {
-                let raises = matches!(step, Move::Take | Move::RollBack(_));
+                let raises = match (&step, &before.state) {
+                    (Move::Lower(..), State::RollingBack { .. }) => false,
+                    (Move::Take | Move::Enter(_) | Move::Lower(..) | Move::RollBack(_), _) => true,
+                    _ => false,
+                };
                 if let Ok(after) = before.after(step, by()) {
                     assert_eq!(after.generation, before.generation + u64::from(raises));
                     assert_eq!(after.sequence, before.sequence + 1);
@@ -342,7 +627,12 @@ passed: every step ended healthy (0 %) -RollBack(\"r\")-> rolled back: r (0 %)
             service: known.service.clone(),
             stable: known.stable.clone(),
             candidate: known.candidate.clone(),
-            ladder: known.ladder.clone(),
+            course: Course {
+                phase: known.phase,
+                ladder: known.ladder.clone(),
+                gates: Vec::new(),
+                keep_old: known.keep_old,
+            },
             evidence: known.evidence,
             pin: known.pin.clone(),
         };

@@ -7,8 +7,10 @@ use crate::{
     rollout::{
         ladder::Require,
         moves::Move,
+        phase::Phase,
         record::{Record, State},
     },
+    weight::Weight,
 };
 
 /// What the judgement says, as far as moves depend on it.
@@ -78,6 +80,8 @@ pub enum Action {
     CallSuccessor,
     /// Wait for the next look.
     Look,
+    /// Leave the candidate all the traffic with nobody to watch it, and say so; the reason, in words.
+    Unwatch(String),
     /// Leave. `handed_over` when a successor is known to drive.
     Stop {
         /// The exit code.
@@ -117,20 +121,32 @@ pub fn next(situation: &Situation<'_>) -> Action {
             _ => stop(Outcome::Fenced),
         };
     }
-    let (step, since) = match record.state {
+    let (step, since) = match &record.state {
         State::RolledBack { .. } => return stop(Outcome::Refused),
-        State::Passed => return stop(Outcome::Done),
+        State::Passed | State::Promoted { .. } | State::Finished => return stop(Outcome::Done),
         State::Paused { .. } => return stop(Outcome::Hold),
-        State::Ready { step } => (step, None),
-        State::Holding { step, since } => (step, Some(since)),
+        // Begun by somebody who did not finish it.
+        State::RollingBack { reason, .. } => return Action::Move(Move::RollBack(reason.clone())),
+        &State::Ready { step } => (step, None),
+        &State::Holding { step, since } => (step, Some(since)),
     };
     if let Finding::Rollback(sentence) = finding {
         return Action::Move(Move::RollBack(sentence.clone()));
     }
+    // With all the traffic on the candidate a share of 0 is no safe place: stable may be small by now.
+    let leave = |reason: String| {
+        if record.weight == Weight::FULL {
+            Action::Unwatch(reason)
+        } else {
+            Action::Move(Move::Pause(reason))
+        }
+    };
     if let Some(signal) = interrupted {
-        return Action::Move(Move::Pause(format!("the driver was asked to leave ({signal})")));
+        return leave(format!("the driver was asked to leave ({signal})"));
     }
-    if let Some(blind) = blind_since.filter(|&blind| now.duration_since(blind) >= situation.patience.blind) {
+    if let Some(blind) = blind_since.filter(|&blind| now.duration_since(blind) >= situation.patience.blind)
+        && record.weight < Weight::FULL
+    {
         return Action::Move(Move::Pause(format!(
             "nothing has been seen of the candidate since {blind:.0}: nobody can watch it"
         )));
@@ -138,18 +154,16 @@ pub fn next(situation: &Situation<'_>) -> Action {
     if now >= situation.budget_end {
         let too_late = now.duration_since(situation.budget_end) >= situation.patience.successor;
         match situation.successor {
-            Successor::Nobody => return Action::Move(Move::Pause("the driver's time is over".to_owned())),
+            Successor::Nobody => return leave("the driver's time is over".to_owned()),
             _ if too_late => {
-                return Action::Move(Move::Pause(
-                    "the driver's time is over and no successor came".to_owned(),
-                ));
+                return leave("the driver's time is over and no successor came".to_owned());
             }
             Successor::ToCall => return Action::CallSuccessor,
             Successor::Called => {}
         }
     }
     // From here on the share could rise, and only from here on.
-    if !obstacles.is_empty() || blind_since.is_some() {
+    if !obstacles.is_empty() || blind_since.is_some() || waits_for_a_person(record, now) {
         return Action::Look;
     }
     let Some(since) = since else {
@@ -165,10 +179,30 @@ pub fn next(situation: &Situation<'_>) -> Action {
     if !proved || now.duration_since(since) < here.duration {
         return Action::Look;
     }
-    match record.ladder.step(step + 1) {
-        Some(_) => Action::Move(Move::Advance),
-        None => Action::Move(Move::Pass),
+    match (record.ladder.step(step + 1), record.phase) {
+        (Some(_), _) => Action::Move(Move::Advance),
+        (None, Phase::Canary) => Action::Move(Move::Pass),
+        (None, Phase::Production) if record.weight == Weight::FULL => Action::Move(Move::Promote),
+        // A record that another hand made; the plan's production ends at 100 %.
+        (None, Phase::Production) => Action::Look,
     }
+}
+
+/// Whether a gate is due or a signal waits, and nobody has said `go`.
+#[must_use]
+pub fn waits_for_a_person(record: &Record, now: Timestamp) -> bool {
+    record.open_gate(now).is_some() || record.open_signal().is_some()
+}
+
+/// The share that the driver will write next if nothing stands in the way; none where it rises no more.
+#[must_use]
+pub fn next_share(record: &Record) -> Option<Weight> {
+    let step = match record.state {
+        State::Ready { step } => step,
+        State::Holding { step, .. } => step + 1,
+        _ => return None,
+    };
+    record.ladder.step(step).map(|step| step.weight)
 }
 
 /// Whether a step has had twice its time and is still not proved: a person is to be asked.
@@ -374,6 +408,8 @@ mod tests {
                 Outcome::Refused,
             ),
             (State::Passed, Outcome::Done),
+            (State::Promoted { since: at(0) }, Outcome::Done),
+            (State::Finished, Outcome::Done),
             (
                 State::Paused {
                     step: 0,
@@ -391,6 +427,90 @@ mod tests {
                 }
             );
         }
+    }
+
+    /// A production at 100 %, its last step.
+    fn at_full() -> Record {
+        let mut record = record(State::Holding {
+            step: 0,
+            since: at(0),
+        });
+        let step = crate::rollout::ladder::Step {
+            weight: Weight::FULL,
+            duration: SignedDuration::from_secs(600),
+        };
+        record.phase = Phase::Production;
+        record.ladder = crate::rollout::ladder::Ladder::new(vec![step], Require::Proof).unwrap();
+        record.weight = Weight::FULL;
+        record
+    }
+
+    #[test]
+    fn the_last_step_of_a_production_promotes() {
+        let record = at_full();
+        assert_eq!(
+            next(&situation(&record, 600, &Finding::Healthy)),
+            Action::Move(Move::Promote)
+        );
+        assert_eq!(next(&situation(&record, 599, &Finding::Healthy)), Action::Look);
+    }
+
+    #[test]
+    fn with_all_the_traffic_on_the_candidate_a_driver_that_leaves_calls_for_people() {
+        let record = at_full();
+        let finding = Finding::Watch;
+        let here = situation(&record, 10, &finding);
+        let asked = Situation {
+            interrupted: Some("SIGINT"),
+            ..here.clone()
+        };
+        assert!(matches!(next(&asked), Action::Unwatch(_)));
+        let over = Situation {
+            budget_end: at(5),
+            successor: Successor::Nobody,
+            ..here.clone()
+        };
+        assert!(matches!(next(&over), Action::Unwatch(_)));
+        let blind = Situation {
+            blind_since: Some(at(-9999)),
+            ..here
+        };
+        assert_eq!(next(&blind), Action::Look);
+    }
+
+    #[test]
+    fn a_rollback_that_somebody_began_is_finished() {
+        let record = record(State::RollingBack {
+            weight: Weight::new(5).unwrap(),
+            reason: "orders fail".to_owned(),
+        });
+        assert_eq!(
+            next(&situation(&record, 0, &Finding::Healthy)),
+            Action::Move(Move::RollBack("orders fail".to_owned()))
+        );
+    }
+
+    #[test]
+    fn while_a_gate_waits_nothing_rises_and_harm_still_takes_it_back() {
+        let mut record = holding();
+        record.gates = vec![crate::rollout::phase::Gate {
+            at: SignedDuration::from_secs(300),
+            go: None,
+        }];
+        assert_eq!(next(&situation(&record, 600, &Finding::Healthy)), Action::Look);
+        let bad = Finding::Rollback("errors".to_owned());
+        assert!(matches!(
+            next(&situation(&record, 600, &bad)),
+            Action::Move(Move::RollBack(_))
+        ));
+        record.gates[0].go = Some(crate::rollout::phase::Decision {
+            by: "octocat".to_owned(),
+            at: at(400),
+        });
+        assert_eq!(
+            next(&situation(&record, 600, &Finding::Healthy)),
+            Action::Move(Move::Advance)
+        );
     }
 
     #[test]

@@ -2,11 +2,18 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::{rollout::ladder::Ladder, weight::Weight};
+use crate::{
+    rollout::{
+        ladder::Ladder,
+        phase::{Gate, Phase, Signal},
+    },
+    weight::Weight,
+};
 
 /// The schema that this version writes. Older ones are read; newer ones are refused for everything but a rollback.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One of the two versions of the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +23,9 @@ pub struct Version {
     pub backend: String,
     /// The metrics' name for it.
     pub version: String,
+    /// The images that its pods ran when the rollout began, sorted; empty where the router's platform tells none.
+    #[serde(default)]
+    pub images: Vec<String>,
 }
 
 /// Where the rollout stands.
@@ -41,13 +51,28 @@ pub enum State {
         /// In words.
         reason: String,
     },
+    /// On the way back, at a share that does not rise any more: by steps, or because stable cannot carry all yet.
+    RollingBack {
+        /// What is left to the candidate, not more than it had.
+        weight: Weight,
+        /// In words.
+        reason: String,
+    },
     /// Share 0, for good.
     RolledBack {
         /// In words.
         reason: String,
     },
-    /// The last step ended healthy. Share 0: nobody watches now.
+    /// The canary's last step ended healthy. Share 0: nobody watches now.
     Passed,
+    /// The candidate has become stable and has all the traffic. What was stable is the record's candidate now,
+    /// with share 0; while it stands a rollback changes them back.
+    Promoted {
+        /// When it got all the traffic.
+        since: Timestamp,
+    },
+    /// The old version may be gone: there is no way back from here, only a new rollout.
+    Finished,
 }
 
 /// The plan as it was at `start`; successors use this one and no other.
@@ -110,10 +135,18 @@ pub struct Record {
     pub candidate: Version,
     /// The share that was written together with this record.
     pub weight: Weight,
-    /// `canary`.
-    pub phase: String,
+    /// Canary or production.
+    pub phase: Phase,
+    /// When it began; gates are counted from here.
+    pub phase_since: Timestamp,
     /// The phase's steps.
     pub ladder: Ladder,
+    /// Where a person has to say `go`.
+    pub gates: Vec<Gate>,
+    /// How long the old version stands at least after all traffic has left it.
+    pub keep_old: SignedDuration,
+    /// What was reported from outside; the newest [`SIGNALS`].
+    pub signals: Vec<Signal>,
     /// Where in it.
     pub state: State,
     /// How evidence is counted.
@@ -159,6 +192,9 @@ impl Unreadable {
         }
     }
 }
+
+/// So many signals are kept: a record is to stay small, and the journal has all of them.
+pub const SIGNALS: usize = 8;
 
 /// What every schema has.
 #[derive(Deserialize)]
@@ -209,7 +245,12 @@ impl Record {
                 Err(error) => Unreadable::Foreign(error.to_string()),
             });
         }
-        serde_json::from_str(json).map_err(|error| Unreadable::Foreign(error.to_string()))
+        let foreign = |error: serde_json::Error| Unreadable::Foreign(error.to_string());
+        if matches!(header, Ok(Header { schema: 1, .. })) {
+            let first = serde_json::from_str::<Value>(json).map_err(foreign)?;
+            return serde_json::from_value(of_schema_1(first)).map_err(foreign);
+        }
+        serde_json::from_str(json).map_err(foreign)
     }
 
     /// The step's share if the state gives the candidate any, else 0: what `weight` must be.
@@ -217,19 +258,57 @@ impl Record {
     pub fn weight_of_state(&self) -> Weight {
         match self.state {
             State::Holding { step, .. } => self.ladder.step(step).map_or(Weight::ZERO, |step| step.weight),
-            State::Ready { .. } | State::Paused { .. } | State::RolledBack { .. } | State::Passed => {
-                Weight::ZERO
-            }
+            State::RollingBack { weight, .. } => weight,
+            State::Ready { .. }
+            | State::Paused { .. }
+            | State::RolledBack { .. }
+            | State::Passed
+            | State::Promoted { .. }
+            | State::Finished => Weight::ZERO,
         }
     }
 
-    /// Whether a driver may go on with it: neither rolled back nor passed.
+    /// Whether a driver may go on with it, be it to take it back.
     #[must_use]
     pub const fn is_active(&self) -> bool {
         matches!(
             self.state,
+            State::Ready { .. } | State::Holding { .. } | State::Paused { .. } | State::RollingBack { .. }
+        )
+    }
+
+    /// Whether the candidate may still come to have traffic: only then do rules for single users stand.
+    #[must_use]
+    pub const fn is_tried(&self) -> bool {
+        matches!(
+            self.state,
             State::Ready { .. } | State::Holding { .. } | State::Paused { .. }
         )
+    }
+
+    /// The first gate that is due and that nobody has decided.
+    #[must_use]
+    pub fn open_gate(&self, now: Timestamp) -> Option<&Gate> {
+        self.gates
+            .iter()
+            .find(|gate| gate.go.is_none() && now.duration_since(self.phase_since) >= gate.at)
+    }
+
+    /// When a person has to say `go` next, if that is still to come.
+    #[must_use]
+    pub fn next_gate_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let at = |gate: &Gate| self.phase_since.checked_add(gate.at).ok();
+        self.gates
+            .iter()
+            .filter(|gate| gate.go.is_none())
+            .find_map(at)
+            .filter(|at| *at > now)
+    }
+
+    /// A signal that forbids rises until somebody says `go`.
+    #[must_use]
+    pub fn open_signal(&self) -> Option<&Signal> {
+        self.signals.iter().find(|signal| signal.go.is_none())
     }
 
     /// The present step, from 0, where there is one.
@@ -237,7 +316,11 @@ impl Record {
     pub const fn step(&self) -> Option<usize> {
         match self.state {
             State::Ready { step } | State::Holding { step, .. } | State::Paused { step, .. } => Some(step),
-            State::RolledBack { .. } | State::Passed => None,
+            State::RollingBack { .. }
+            | State::RolledBack { .. }
+            | State::Passed
+            | State::Promoted { .. }
+            | State::Finished => None,
         }
     }
 
@@ -249,16 +332,38 @@ impl Record {
             State::Ready { step } => format!("ready for {}", of(step)),
             State::Holding { step, .. } => format!("holding {}", of(step)),
             State::Paused { step, reason } => format!("paused before {}: {reason}", of(step)),
+            State::RollingBack { weight, reason } => format!("rolling back, still at {weight}: {reason}"),
             State::RolledBack { reason } => format!("rolled back: {reason}"),
             State::Passed => "passed: every step ended healthy".to_owned(),
+            State::Promoted { since } => format!(
+                "promoted: {} has all traffic since {since:.0}, {} still stands",
+                self.stable.backend, self.candidate.backend
+            ),
+            State::Finished => format!("finished: {} is stable", self.stable.backend),
         }
     }
+}
+
+/// Schema 1 knew the canary only.
+fn of_schema_1(mut record: Value) -> Value {
+    let began = record["evidence"]["origin"].clone();
+    if let Some(fields) = record.as_object_mut() {
+        fields.insert("schema".to_owned(), json!(SCHEMA));
+        fields.insert("phase_since".to_owned(), began);
+        fields.insert("gates".to_owned(), json!([]));
+        fields.insert("keep_old".to_owned(), json!(SignedDuration::ZERO));
+        fields.insert("signals".to_owned(), json!([]));
+    }
+    record
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::rollout::ladder::{Require, Step};
+    use crate::rollout::{
+        ladder::{Require, Step},
+        phase::Decision,
+    };
 
     pub(crate) fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -272,6 +377,7 @@ pub(crate) mod tests {
         let version = |backend: &str, version: &str| Version {
             backend: backend.to_owned(),
             version: version.to_owned(),
+            images: Vec::new(),
         };
         let mut record = Record {
             schema: SCHEMA,
@@ -282,8 +388,12 @@ pub(crate) mod tests {
             stable: version("blue", "v1"),
             candidate: version("green", "v2"),
             weight: Weight::ZERO,
-            phase: "canary".to_owned(),
+            phase: Phase::Canary,
+            phase_since: at(0),
             ladder: Ladder::new(vec![step(1), step(5), step(10)], Require::Proof).unwrap(),
+            gates: Vec::new(),
+            keep_old: SignedDuration::ZERO,
+            signals: Vec::new(),
             state,
             evidence: Evidence {
                 origin: at(0),
@@ -319,10 +429,16 @@ pub(crate) mod tests {
                 step: 1,
                 reason: "SIGINT \"quoted\" | ünïcode".to_owned(),
             },
+            State::RollingBack {
+                weight: Weight::new(5).unwrap(),
+                reason: "errors".to_owned(),
+            },
             State::RolledBack {
                 reason: "errors".to_owned(),
             },
             State::Passed,
+            State::Promoted { since: at(3) },
+            State::Finished,
         ];
         for state in states {
             let record = record(state);
@@ -351,14 +467,46 @@ pub(crate) mod tests {
 
     #[test]
     fn a_newer_record_is_named_with_its_generation() {
-        let text = r#"{"schema":2,"generation":41,"what":"is to come"}00000000"#;
+        let text = r#"{"schema":3,"generation":41,"what":"is to come"}00000000"#;
         assert_eq!(
             Record::decode(text),
             Err(Unreadable::Newer {
-                schema: 2,
+                schema: 3,
                 generation: 41
             })
         );
+    }
+
+    /// As the first release wrote it, to the byte.
+    #[test]
+    fn a_record_of_schema_1_is_read_as_a_canary_without_gates() {
+        let text = r#"{"schema":1,"generation":3,"sequence":9,"rollout":"shop-20270115T080000Z","service":"shop","stable":{"backend":"blue","version":"v1"},"candidate":{"backend":"green","version":"v2"},"weight":5,"phase":"canary","ladder":{"steps":[{"weight":1,"for":"PT10M"},{"weight":5,"for":"PT10M"}],"require":"proof"},"state":{"is":"holding","step":1,"since":"2027-01-15T08:10:00Z"},"evidence":{"origin":"2027-01-15T08:00:00Z","look":"PT15S","cluster_size":1.0,"warm_since":null},"pin":{"hash":"abc","commit":null,"tool":"0.1.0"},"driver":{"run":"run 7","actor":"octocat","since":"2027-01-15T08:00:00Z","heartbeat":"2027-01-15T08:10:00Z"}}"#;
+        let sealed = format!("{text}{:08x}", crc32fast::hash(text.as_bytes()));
+        let record = Record::decode(&sealed).unwrap();
+        assert_eq!((record.schema, record.generation), (SCHEMA, 3));
+        assert_eq!((record.phase, record.phase_since), (Phase::Canary, at(0)));
+        assert_eq!(record.weight, record.weight_of_state());
+        assert_eq!(Record::decode(&record.encode()), Ok(record));
+    }
+
+    #[test]
+    fn gates_open_one_after_the_other_and_stay_open_until_somebody_says_go() {
+        let gate = |hours| Gate {
+            at: SignedDuration::from_hours(hours),
+            go: None,
+        };
+        let mut record = record(State::Ready { step: 0 });
+        record.gates = vec![gate(1), gate(2)];
+        assert_eq!(record.open_gate(at(3599)), None);
+        assert_eq!(record.next_gate_at(at(3599)), Some(at(3600)));
+        assert_eq!(record.open_gate(at(9999)), Some(&gate(1)));
+        record.gates[0].go = Some(Decision {
+            by: "octocat".to_owned(),
+            at: at(3700),
+        });
+        assert_eq!(record.open_gate(at(3700)), None);
+        assert_eq!(record.open_gate(at(7200)), Some(&gate(2)));
+        assert_eq!(record.next_gate_at(at(7200)), None);
     }
 
     #[test]

@@ -5,11 +5,12 @@ use rollgate_domain::exit::Outcome;
 
 use crate::{
     commands::{
+        connect::{haproxy, users},
         print,
-        shared::{PlanFlag, router},
+        shared::PlanFlag,
     },
-    plan::Sticky,
-    providers::traffic::haproxy::configuration::User,
+    error::Usage,
+    plan::Traffic,
 };
 
 /// Print what the router's configuration needs; nothing is changed
@@ -27,13 +28,13 @@ enum RouterName {
 
 pub(crate) fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome> {
     let plan = plan.read()?;
-    let user = plan.sticky.as_ref().map(|sticky| match sticky {
-        Sticky::Header(name) => User::Header(name),
-        Sticky::Cookie(name) => User::Cookie(name),
-        Sticky::Query(name) => User::Query(name),
-    });
-    match args.router {
-        RouterName::Haproxy => print(&router(&plan.traffic).configuration(user)),
+    let sticky = users(&plan).sticky;
+    let user = sticky.as_ref().map(|sticky| &sticky.by);
+    match (args.router, plan.traffic) {
+        (RouterName::Haproxy, Traffic::Haproxy(traffic)) => print(&haproxy(traffic).configuration(user)),
+        (RouterName::Haproxy, other) => {
+            return Err(Usage(format!("init haproxy: the plan's router is {}", other.vendor())).into());
+        }
     }
     Ok(Outcome::Done)
 }

@@ -1,19 +1,22 @@
 //! `rollback`: back to stable, at once. Needs the router and nothing else.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use rollgate_domain::exit::Outcome;
 
 use crate::{
     commands::{
+        connect::{Outside, outside_of},
         print, say,
-        shared::{OutFlag, PlanFlag, blank, desk, router, span, step_outputs},
+        shared::{OutFlag, PlanFlag, blank, desk, span, step_outputs},
         variable,
     },
     error::Usage,
     github::run::Run,
     operations::rollback::{Base, roll_back, rolled_back},
     plan::{self, Plan, Rescue, Traffic},
-    providers::traffic::Router as _,
+    providers::traffic::Users,
 };
 
 /// Take all traffic back to stable, whatever the record says
@@ -59,7 +62,8 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         say(&format!("warning: {warning}"));
     }
     let routes = Plan::read(&plan.plan).map_or_else(|_| everybody(), |plan| plan.notify);
-    let router = router(&traffic);
+    let Outside { router, stacks: _ } = outside_of(&traffic, &BTreeMap::new(), Users::default()).await?;
+    let router = router.as_ref();
     let github = Run::from_variables(variable);
     let mut desk = desk(out.out, &routes, github.as_ref());
     let blank = blank(&service, &traffic)?;
@@ -74,7 +78,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         print(&router.describe(&rolled_back(&seen, &base, &desk, &reason)));
         return Ok(Outcome::Done);
     }
-    let done = roll_back(&router, &mut desk, base, &reason, patience).await;
+    let done = roll_back(router, &mut desk, base, &reason, patience).await;
     let record = &done.record;
     say(&match done.outcome {
         Outcome::Stuck => format!(

@@ -12,10 +12,9 @@ use tokio::{
 
 use crate::{
     commands::{
+        connect::{Outside, outside},
         print, say,
-        shared::{
-            OutFlag, PlanFlag, blank, desk, judge_settings, metric_source, pin, router, span, step_outputs,
-        },
+        shared::{OutFlag, PlanFlag, blank, desk, judge_settings, metric_source, pin, span, step_outputs},
         variable,
     },
     github::{dispatch::Dispatcher, run::Run},
@@ -23,7 +22,6 @@ use crate::{
         drive::{self, Ended, Orders, World},
         look::Watcher,
     },
-    providers::traffic::Router as _,
 };
 
 /// Drive the rollout that the router holds: raise, judge, advance, take back
@@ -84,7 +82,8 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         }
         (false, _) => None,
     };
-    let router = router(&plan.traffic);
+    let Outside { router, stacks: _ } = outside(&plan).await?;
+    let router = router.as_ref();
     let mut desk = desk(out.out, &plan.notify, github.as_ref());
 
     let seen = router.read().await?;
@@ -113,7 +112,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         pin: pin(&plan, None),
         blank: blank(&plan.service, &plan.traffic)?,
     };
-    let record = match drive::take(&router, &mut desk, &record.rollout, &orders.blank).await? {
+    let record = match drive::take(router, &mut desk, &record.rollout, &orders.blank).await? {
         Ok(record) => record,
         Err(ended) => {
             desk.close(&ended.record, std::time::Duration::from_secs(10))
@@ -123,7 +122,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     };
     let settings = judge_settings(&plan, &record, metrics.has_past());
     let world = World {
-        router: &router,
+        router,
         watcher: Watcher::new(metrics.as_ref(), settings, &record, desk.clock.now()),
         dispatcher: dispatcher.as_ref(),
         interrupt,

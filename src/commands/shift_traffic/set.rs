@@ -10,12 +10,13 @@ use rollgate_domain::{
 
 use crate::{
     commands::{
+        connect::{Outside, outside},
         print, say,
-        shared::{OutFlag, PlanFlag, desk, router, step_outputs},
+        shared::{OutFlag, PlanFlag, desk, step_outputs},
         variable,
     },
     github::run::Run,
-    providers::traffic::{Router as _, WriteError},
+    providers::traffic::WriteError,
 };
 
 /// A driver that has not written for this long is not watching: it writes every 15 s.
@@ -54,7 +55,8 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         dry_run,
         out,
     } = args;
-    let router = router(&plan.traffic);
+    let Outside { router, stacks: _ } = outside(&plan).await?;
+    let router = router.as_ref();
     let github = Run::from_variables(variable);
     let mut desk = desk(out.out, &plan.notify, github.as_ref());
     let refused = |why: String| {

@@ -2,13 +2,14 @@
 
 use rollgate_domain::{
     exit::Outcome,
-    rollout::{moves, record::Version},
+    rollout::{moves, phase::Phase, record::Version},
 };
 
 use crate::{
     commands::{
+        connect::{Outside, outside},
         print, say,
-        shared::{OutFlag, PlanFlag, desk, evidence, ladder, metric_source, pin, router, step_outputs},
+        shared::{OutFlag, PlanFlag, course, desk, evidence, metric_source, pin, step_outputs},
         variable,
     },
     error::Usage,
@@ -56,19 +57,22 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     // An input that a workflow leaves empty is one that was not given.
     let given = |value: Option<String>| value.filter(|value| !value.is_empty());
 
-    let [first, second] = &plan.traffic.haproxy.backends;
+    let [first, second] = plan.traffic.backends();
     let stable = backend("stable", given(stable), first, second)?;
     let candidate = backend("candidate", given(candidate), second, first)?;
     let stable = Version {
         version: given(stable_version).unwrap_or_else(|| stable.clone()),
         backend: stable,
+        images: Vec::new(),
     };
     let candidate = Version {
         version: given(candidate_version).unwrap_or_else(|| candidate.clone()),
         backend: candidate,
+        images: Vec::new(),
     };
 
-    let router = router(&plan.traffic);
+    let Outside { router, stacks: _ } = outside(&plan).await?;
+    let router = router.as_ref();
     let metrics = metric_source(&plan, &stable, &candidate)?;
     let github = Run::from_variables(variable);
     let mut desk = desk(out.out, &plan.notify, github.as_ref());
@@ -77,13 +81,13 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
             service: plan.service.clone(),
             stable,
             candidate,
-            ladder: ladder(&plan)?,
+            course: course(&plan, Phase::Canary)?,
             evidence: evidence(&plan),
             pin: pin(&plan, given(plan_commit)),
         },
         cluster_size: plan.judgement.cluster_size,
     };
-    match start::start(&router, metrics.as_ref(), &mut desk, wish, dry_run).await? {
+    match start::start(router, metrics.as_ref(), &mut desk, wish, dry_run).await? {
         Started::Recorded(record) => {
             desk.close(&record, std::time::Duration::from_secs(10)).await;
             step_outputs(Outcome::Done, false, Some(&record));

@@ -12,13 +12,11 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::{
+        connect::{Outside, outside},
         print,
-        shared::{Format, PlanFlag, router},
+        shared::{Format, PlanFlag},
     },
-    providers::{
-        clock::Clock,
-        traffic::{Router as _, Seen},
-    },
+    providers::{clock::Clock, traffic::Seen},
 };
 
 /// Show shares, state and driver of the rollout; nothing is changed
@@ -32,7 +30,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome> {
     let plan = plan.read()?;
-    let seen = router(&plan.traffic).read().await?;
+    let Outside { router, stacks: _ } = outside(&plan).await?;
+    let seen = router.read().await?;
     let now = Clock::system().now();
     match args.output {
         Format::Text => print(&screen(&seen, now)),
@@ -44,15 +43,18 @@ pub(crate) async fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome>
 
 fn object(seen: &Seen) -> Value {
     let Seen {
+        candidate,
         share,
         record,
         drift,
         torn,
         unreachable,
         capacity,
+        shares: _,
         token: _,
     } = seen;
     json!({
+        "candidate": candidate,
         "share": share,
         "record": record.as_ref().ok(),
         "unreadable": record.as_ref().err().map(ToString::to_string),

@@ -4,14 +4,18 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use rollgate_domain::rollout::{
     moves::{By, Start},
+    phase::Phase,
     record::{Record, State, Version},
 };
 
 use crate::{
-    commands::shared::{evidence, judge_settings, ladder, metric_source, pin, router},
+    commands::{
+        connect::outside,
+        shared::{course, evidence, judge_settings, metric_source, pin},
+    },
     operations::look::Watcher,
     plan::Plan,
-    providers::{metrics::Metrics, traffic::Router as _},
+    providers::metrics::Metrics,
 };
 
 /// What to judge
@@ -51,15 +55,16 @@ impl Subject {
             ..
         } = self;
         let (Some(since), Some(candidate), Some(stable)) = (since, candidate_version, stable_version) else {
-            let seen = router(&plan.traffic).read().await?;
+            let seen = outside(plan).await?.router.read().await?;
             return seen.record?.context(
                 "no rollout is recorded on the router; to judge without one give --since, --candidate-version and --stable-version",
             );
         };
-        let [first, second] = &plan.traffic.haproxy.backends;
+        let [first, second] = plan.traffic.backends();
         let version = |backend: &String, version: &String| Version {
             backend: backend.clone(),
             version: version.clone(),
+            images: Vec::new(),
         };
         let mut evidence = evidence(plan);
         evidence.origin = *since;
@@ -67,7 +72,7 @@ impl Subject {
             service: plan.service.clone(),
             stable: version(first, stable),
             candidate: version(second, candidate),
-            ladder: ladder(plan)?,
+            course: course(plan, Phase::Canary)?,
             evidence,
             pin: pin(plan, None),
         };

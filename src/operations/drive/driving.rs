@@ -88,7 +88,7 @@ impl Driving {
         }
     }
 
-    /// A rise, as one write; what goes wrong is noted and tried again after the next look.
+    /// A rise or the promotion, as one write; what goes wrong is noted and tried again after the next look.
     pub(super) async fn write(
         &mut self,
         seen: Option<Seen>,
@@ -99,6 +99,11 @@ impl Driving {
         let Some(seen) = seen else {
             return self.watch(world, desk).await;
         };
+        let from = self.record.weight;
+        let event = match step {
+            Move::Promote => Event::Promoted,
+            _ => Event::Raised { from },
+        };
         let after = match self.record.after(step, desk.by()) {
             Ok(after) => after,
             Err(illegal) => {
@@ -108,9 +113,8 @@ impl Driving {
         };
         match world.router.write(&seen, &after).await {
             Ok(_) => {
-                let from = self.record.weight;
                 self.record = after;
-                desk.note(&self.record, Event::Raised { from });
+                desk.note(&self.record, event);
             }
             Err(WriteError::Conflict) => {}
             Err(error) => {

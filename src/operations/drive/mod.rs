@@ -131,17 +131,24 @@ pub async fn take(
                 return ended(refused(done.outcome), done.record);
             }
             State::RolledBack { .. } => return ended(Outcome::Refused, record),
-            State::Passed if seen.torn => match router.write(&seen, &record).await {
-                Ok(_) => {
-                    let from = seen.share.unwrap_or(Weight::ZERO);
-                    desk.note(&record, Event::Passed { from });
-                    return ended(Outcome::Done, record);
+            State::Passed | State::Promoted { .. } | State::Finished if seen.torn => {
+                match router.write(&seen, &record).await {
+                    Ok(_) => {
+                        desk.note(&record, end_of(&record, &seen));
+                        return ended(Outcome::Done, record);
+                    }
+                    Err(WriteError::Conflict) => continue,
+                    Err(error) => {
+                        return Err(error)
+                            .with_context(|| format!("finish the write of {}", record.state_in_words()));
+                    }
                 }
-                Err(WriteError::Conflict) => continue,
-                Err(error) => return Err(error).context("take the share of a rollout that has passed"),
-            },
-            State::Passed => return ended(Outcome::Done, record),
-            State::Ready { .. } | State::Holding { .. } | State::Paused { .. } => {}
+            }
+            State::Passed | State::Promoted { .. } | State::Finished => return ended(Outcome::Done, record),
+            State::Ready { .. }
+            | State::Holding { .. }
+            | State::Paused { .. }
+            | State::RollingBack { .. } => {}
         }
         if let Some(drift) = seen.drift {
             // Writing would raise what somebody has lowered by hand.
@@ -169,6 +176,17 @@ pub async fn take(
         }
         desk.note(&taken, Event::Taken);
         return Ok(Ok(taken));
+    }
+}
+
+/// What a write says that ends a rollout well.
+fn end_of(record: &Record, seen: &Seen) -> Event {
+    match record.state {
+        State::Promoted { .. } => Event::Promoted,
+        State::Finished => Event::Finished,
+        _ => Event::Passed {
+            from: seen.share.unwrap_or(Weight::ZERO),
+        },
     }
 }
 
@@ -265,6 +283,10 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
             Action::Look => {
                 driver.beat(seen, &world, desk).await;
                 driver.watch(&mut world, desk).await;
+            }
+            Action::Unwatch(reason) => {
+                desk.note(&driver.record, Event::Unwatched { reason });
+                return driver.leave(Outcome::Hold, false, desk, interrupted).await;
             }
             Action::Stop { outcome, handed_over } => {
                 return driver.leave(outcome, handed_over, desk, interrupted).await;

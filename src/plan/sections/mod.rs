@@ -5,22 +5,34 @@
 
 mod judgement;
 mod metrics;
+mod people;
 mod phases;
 mod run;
+mod stacks;
 mod traffic;
+mod users;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub use judgement::{ErrorRate, Judgement, Limits, Proof};
 pub use metrics::{Metrics, Prometheus, Scrape, Source};
 pub(super) use metrics::{MetricsFile, ScrapeFile};
-pub use phases::{Canary, Phases, Require, Step};
+pub(super) use people::WindowsFile;
+pub use people::{Approver, Windows};
+pub use phases::{Canary, Gate, Phases, Production, Require, Step};
+pub(super) use phases::{PhasesFile, ProductionFile, ProductionStep};
 pub use run::{Channel, Driver, Notify};
-pub use traffic::{Haproxy, Traffic};
-pub(super) use traffic::{HaproxyFile, TrafficFile};
+pub use stacks::{Backend, Rollback};
+pub(super) use stacks::{BackendFile, BackendsFile};
+pub use traffic::{GatewayApi, Haproxy, Istio, Nginx, ReplicaRatio, ServiceSelector, Traffic};
+pub(super) use traffic::{
+    GatewayApiFile, HaproxyFile, IstioFile, NginxFile, ReplicaRatioFile, ServiceSelectorFile, TrafficFile,
+};
+pub(super) use users::StickyFile;
+pub use users::{Ids, Preview, Sticky, UserId};
 
-use super::units::{Name, Unit as _};
+use super::units::{Address, Name, Person, Unit as _, Written};
 
 /// A plan for rollgate: how a new version of one service gets its traffic, and what takes it back.
 #[derive(Deserialize, JsonSchema)]
@@ -33,12 +45,27 @@ pub(super) struct File {
     /// The name of the service, in every message: letters, digits, `.`, `_` and `-`.
     #[serde(with = "Name")]
     pub(super) service: String,
+    /// Where its users reach it. With `version-header`, `status` and a rollback ask it which version answers.
+    #[serde(default)]
+    #[schemars(with = "Written<Address>")]
+    pub(super) url: Option<Written<Address>>,
+    /// The response header in which each version tells its backend's name, or its version.
+    #[serde(default)]
+    #[schemars(with = "Written<Name>")]
+    pub(super) version_header: Option<Written<Name>>,
     /// The router that splits live traffic. It also holds the record of the rollout.
     pub(super) traffic: TrafficFile,
+    /// In Kubernetes, what belongs to each backend besides what its Service selects.
+    #[serde(default)]
+    pub(super) backends: BackendsFile,
     /// How a user is recognised, so that each one stays on one version. Default: each request by chance.
     #[serde(default)]
-    #[schemars(with = "Sticky")]
-    pub(super) sticky: Option<Sticky>,
+    #[schemars(with = "StickyFile")]
+    pub(super) sticky: Option<StickyFile>,
+    /// Requests with this header meet the candidate while a rollout is on, also at 0 %. Default: none do.
+    #[serde(default)]
+    #[schemars(with = "Preview")]
+    pub(super) preview: Option<Preview>,
     /// The two counters that judge the candidate, and who is asked for them: exactly one of `prometheus`
     /// and `scrape`.
     pub(super) metrics: MetricsFile,
@@ -50,26 +77,20 @@ pub(super) struct File {
     pub(super) judgement: Judgement,
     /// The phases of the rollout.
     #[serde(default)]
-    pub(super) phases: Phases,
+    pub(super) phases: PhasesFile,
+    /// When the share may rise. A rollback never waits.
+    #[serde(default)]
+    pub(super) windows: WindowsFile,
+    /// Who may say `go` at a gate: GitHub logins, and teams as `team/SLUG`. Default: whoever may start the workflow.
+    #[serde(default)]
+    pub(super) approvers: Vec<Written<Person>>,
+    /// How the traffic is taken back, beyond the router.
+    #[serde(default)]
+    pub(super) rollback: Rollback,
     /// Who is told what. Default: the run's summary, everything.
     #[serde(default)]
     pub(super) notify: Notify,
     /// The job that watches the rollout and moves it.
     #[serde(default)]
     pub(super) driver: Driver,
-}
-
-/// How a user is recognised, so that each one stays on one version. At most one of the three.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sticky {
-    /// The name of a request header that holds the user's id.
-    #[serde(with = "Name")]
-    Header(String),
-    /// The name of a cookie that holds the user's id.
-    #[serde(with = "Name")]
-    Cookie(String),
-    /// The name of a parameter of the URL that holds the user's id.
-    #[serde(with = "Name")]
-    Query(String),
 }

@@ -7,13 +7,13 @@ fn the_smallest_plan_has_all_defaults() {
     let plan = plan(SMALLEST);
 
     assert_eq!(plan.service, "shop-api");
-    assert_eq!(
-        plan.traffic.haproxy.sockets,
-        [PathBuf::from("/run/haproxy/admin.sock")]
-    );
-    assert_eq!(plan.traffic.haproxy.map, Path::new("/etc/haproxy/rollgate.map"));
-    assert_eq!(plan.traffic.haproxy.key, "shop-api");
-    assert_eq!(plan.traffic.haproxy.backends, ["blue", "green"]);
+    let haproxy = Haproxy {
+        sockets: vec![PathBuf::from("/run/haproxy/admin.sock")],
+        map: PathBuf::from("/etc/haproxy/rollgate.map"),
+        key: "shop-api".to_owned(),
+        backends: ["blue", "green"].map(str::to_owned),
+    };
+    assert_eq!(plan.traffic, Traffic::Haproxy(haproxy));
     assert_eq!(plan.sticky, None);
     let Source::Prometheus(prometheus) = &plan.metrics.source else {
         panic!("not a Prometheus")
@@ -63,14 +63,18 @@ driver: { budget: 1h, successor-within: 1h, blind: 2s }
 "#,
     );
 
-    assert_eq!(
-        plan.traffic.haproxy.sockets,
-        [PathBuf::from("run/one.sock"), PathBuf::from("run/two.sock")]
-    );
-    assert_eq!(plan.traffic.haproxy.map, Path::new("rollgate.map"));
-    assert_eq!(plan.traffic.haproxy.key, "web");
-    assert_eq!(plan.traffic.haproxy.backends, ["on", "off"]);
-    assert_eq!(plan.sticky, Some(Sticky::Query("user".to_owned())));
+    let haproxy = Haproxy {
+        sockets: vec![PathBuf::from("run/one.sock"), PathBuf::from("run/two.sock")],
+        map: PathBuf::from("rollgate.map"),
+        key: "web".to_owned(),
+        backends: ["on", "off"].map(str::to_owned),
+    };
+    assert_eq!(plan.traffic, Traffic::Haproxy(haproxy));
+    let sticky = Sticky {
+        by: UserId::Query("user".to_owned()),
+        ids: Ids::Decimal,
+    };
+    assert_eq!(plan.sticky, Some(sticky));
     let Source::Scrape(Scrape { pages }) = &plan.metrics.source else {
         panic!("no pages")
     };
@@ -95,6 +99,7 @@ driver: { budget: 1h, successor-within: 1h, blind: 2s }
                 weight: Weight::new(5).unwrap(),
                 duration: SignedDuration::from_secs(2)
             }],
+            gates: Vec::new(),
         }
     );
     assert_eq!(plan.notify.info, []);

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn an_unknown_section() {
     assert_snapshot!(refusal(&and("database: { kind: postgresql }")), @r"
-    plan.yml:10:1: database: unknown key, expected one of `service`, `traffic`, `sticky`, `metrics`, `limits`, `judgement`, `phases`, `notify` or `driver`
+    plan.yml:10:1: database: unknown key, expected one of `service`, `url`, `version-header`, `traffic`, `backends`, `sticky`, `preview`, `metrics`, `limits`, `judgement`, `phases`, `windows`, `approvers`, `rollback`, `notify` or `driver`
        |
     10 | database: { kind: postgresql }
        | ^
@@ -15,7 +15,7 @@ fn an_unknown_section() {
 #[test]
 fn a_misspelt_section() {
     assert_snapshot!(refusal(&and("phasis: {}")), @r"
-    plan.yml:10:1: phasis: unknown key, expected one of `service`, `traffic`, `sticky`, `metrics`, `limits`, `judgement`, `phases`, `notify` or `driver`
+    plan.yml:10:1: phasis: unknown key, expected one of `service`, `url`, `version-header`, `traffic`, `backends`, `sticky`, `preview`, `metrics`, `limits`, `judgement`, `phases`, `windows`, `approvers`, `rollback`, `notify` or `driver`
        |
     10 | phasis: {}
        | ^
@@ -57,10 +57,10 @@ fn an_underscore_for_a_dash() {
 
 #[test]
 fn another_router() {
-    assert_snapshot!(refusal(&but("haproxy:", "nginx:")), @r"
-    plan.yml:4:3: traffic.nginx: unknown key, expected `haproxy`
+    assert_snapshot!(refusal(&but("haproxy:", "traefik:")), @r"
+    plan.yml:4:3: traffic.traefik: found `traefik`, expected one of `haproxy`, `nginx`, `gateway-api`, `istio`, `service-selector` or `replica-ratio`
       |
-    4 |   nginx:
+    4 |   traefik:
       |   ^
     ");
 }

@@ -65,7 +65,7 @@ fn keys_of_a_newer_version_do_not_stop_a_rollback() {
     );
     check(
         but("  haproxy", "  preview: { header: x-preview }\n  haproxy"),
-        "traffic.preview: unknown key",
+        "traffic: found `preview` and `haproxy`",
     );
 }
 
@@ -101,14 +101,20 @@ fn a_plan_without_a_router_does() {
 }
 
 #[test]
-fn it_knows_all_keys_of_the_router() {
+fn it_knows_all_keys_of_every_router() {
     let schema = schema();
-    let known: Vec<_> = schema["$defs"]["Haproxy"]["properties"]
-        .as_object()
-        .expect("keys")
-        .keys()
-        .collect();
-    let mut ours = super::super::rescue::HAPROXY;
-    ours.sort_unstable();
-    assert_eq!(known, ours);
+    for (vendor, keys) in super::super::rescue::ROUTERS {
+        let name: String = vendor
+            .split('-')
+            .map(|word| word[..1].to_uppercase() + &word[1..])
+            .collect();
+        let known: Vec<_> = schema["$defs"][&name]["properties"]
+            .as_object()
+            .unwrap_or_else(|| panic!("{name} is in the schema"))
+            .keys()
+            .collect();
+        let mut ours = keys.to_vec();
+        ours.sort_unstable();
+        assert_eq!(known, ours, "{vendor}");
+    }
 }

@@ -54,6 +54,21 @@ fn looks_too_long_for_the_default_steps() {
       |
     2 | service: shop-api
       | ^
+
+    plan.yml:2:1: phases.production.steps[0].for: found `2h` (the default), expected at least two looks, `8h` (`judgement.look` is `4h`)
+      |
+    2 | service: shop-api
+      | ^
+
+    plan.yml:2:1: phases.production.steps[1].for: found `2h` (the default), expected at least two looks, `8h` (`judgement.look` is `4h`)
+      |
+    2 | service: shop-api
+      | ^
+
+    plan.yml:2:1: phases.production.steps[2].for: found `2h` (the default), expected at least two looks, `8h` (`judgement.look` is `4h`)
+      |
+    2 | service: shop-api
+      | ^
     ");
 }
 
@@ -146,7 +161,7 @@ fn pages_of_an_unknown_backend() {
     7 |   scrape: { pages: { blue: [http://a/], greem: [http://b/] } }
       |                    ^
 
-    plan.yml:7:41: metrics.scrape.pages.greem: no backend of `traffic.haproxy`, expected `blue` and `green`
+    plan.yml:7:41: metrics.scrape.pages.greem: no backend of `traffic`, expected `blue` and `green`
       |
     7 |   scrape: { pages: { blue: [http://a/], greem: [http://b/] } }
       |                                         ^

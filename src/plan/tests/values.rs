@@ -303,7 +303,7 @@ fn no_way_to_know_a_user() {
 #[test]
 fn another_way_to_know_a_user() {
     assert_snapshot!(refusal(&and("sticky: { heeder: x-user-id }")), @r"
-    plan.yml:10:11: sticky.heeder: found `heeder`, expected one of `header`, `cookie` or `query`
+    plan.yml:10:11: sticky.heeder: unknown key, expected one of `header`, `cookie`, `query` or `ids`
        |
     10 | sticky: { heeder: x-user-id }
        |           ^
@@ -314,7 +314,7 @@ fn another_way_to_know_a_user() {
 #[test]
 fn a_way_without_a_name() {
     assert_snapshot!(refusal(&and("sticky: cookie")), @r"
-    plan.yml:10:9: sticky: found `cookie`, expected `cookie: …`
+    plan.yml:10:9: sticky: found `cookie`, expected a mapping with `header`, `cookie` or `query`
        |
     10 | sticky: cookie
        |         ^

@@ -1,11 +1,63 @@
 //! Routers: who gets the traffic, and where the rollout is recorded.
 
+pub mod gateway_api;
 pub mod haproxy;
+pub mod istio;
+pub mod nginx;
+pub mod replica_ratio;
+pub mod service_selector;
 
 use rollgate_domain::{
     rollout::record::{Record, Unreadable},
     weight::Weight,
 };
+
+/// How single users are told apart; the same for every router.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Users {
+    /// How a user is recognised, so that each one stays on one version.
+    pub sticky: Option<Sticky>,
+    /// Which requests meet the candidate whatever its share is.
+    pub preview: Option<Preview>,
+}
+
+/// Where a user's id stands, and of which form it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sticky {
+    /// Where it stands.
+    pub by: UserId,
+    /// Of which form it is.
+    pub ids: Ids,
+}
+
+/// Where a user's id stands in a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserId {
+    /// In this header.
+    Header(String),
+    /// In this cookie.
+    Cookie(String),
+    /// In this parameter of the URL.
+    Query(String),
+}
+
+/// By which of its last digits an id is told from others, where a router cannot hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// The last two decimal digits.
+    Decimal,
+    /// The last two hexadecimal digits.
+    Hex,
+}
+
+/// The header of requests that meet the candidate while a rollout is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// Its name.
+    pub header: String,
+    /// Its value.
+    pub value: String,
+}
 
 /// The router that splits live traffic, and the one place where the rollout is recorded.
 #[async_trait::async_trait]
@@ -19,8 +71,10 @@ pub trait Router: Send + Sync {
 
     /// Writes `record` and its share as one, if the router still has what is in `seen`.
     ///
-    /// Idempotent. A share that does not rise is written to every place that can be reached even when
-    /// others cannot. Returns what the router had after the write, read back from it.
+    /// The record says whose share it is, and whether rules for single users (sticky, preview) stand: only while
+    /// [`Record::is_tried`]. Idempotent. A share that does not rise is written to every place that can be reached
+    /// even when others cannot. Returns what the router had after the write, read back from it, once the router
+    /// has accepted it.
     async fn write(&self, seen: &Seen, record: &Record) -> Result<Seen, WriteError>;
 
     /// The exact change that [`Self::write`] would make, for `--dry-run`.
@@ -30,7 +84,9 @@ pub trait Router: Send + Sync {
 /// What a router has.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// The live share of the candidate; the highest where processes differ, none where it cannot be told.
+    /// Whose share it is: the record's candidate, or the second of the plan's backends where there is no record.
+    pub candidate: String,
+    /// The live share of the candidate; the highest where places differ, none where it cannot be told.
     pub share: Option<Weight>,
     /// The newest record, none where no rollout was ever recorded.
     pub record: Result<Option<Record>, Unreadable>,
@@ -42,8 +98,50 @@ pub struct Seen {
     pub unreachable: Vec<String>,
     /// Servers that are up, if the router tells.
     pub capacity: Option<Capacity>,
-    /// The raw value that a write must still find.
+    /// Which shares this router can give.
+    pub shares: Shares,
+    /// What a write must still find, in the provider's own form.
     pub token: String,
+}
+
+impl Seen {
+    /// The live share of `backend`, one of the two.
+    #[must_use]
+    pub fn share_of(&self, backend: &str) -> Option<Weight> {
+        let share = self.share?;
+        Some(if backend == self.candidate {
+            share
+        } else {
+            share.rest()
+        })
+    }
+}
+
+/// Which shares a router can give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shares {
+    /// Every whole percent.
+    Every,
+    /// These, rising, with 0 and 100.
+    Only {
+        /// The shares.
+        these: Vec<Weight>,
+        /// Why no others, and what to do for them, in words.
+        because: String,
+    },
+}
+
+impl Shares {
+    /// Why `weight` cannot be given, in words; none if it can.
+    #[must_use]
+    pub fn refusal(&self, weight: Weight) -> Option<String> {
+        match self {
+            Self::Only { these, because } if !these.contains(&weight) => {
+                Some(format!("{weight} cannot be given here: {because}"))
+            }
+            Self::Every | Self::Only { .. } => None,
+        }
+    }
 }
 
 /// How many servers of each backend are up.

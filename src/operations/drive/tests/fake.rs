@@ -7,6 +7,8 @@ use rollgate_domain::{
     analysis::{Samples, Series, Settings, Side},
     rollout::{
         ladder::{Ladder, Require, Step},
+        moves::Course,
+        phase::Phase,
         record::{Evidence, Version},
     },
 };
@@ -15,7 +17,11 @@ use super::super::*;
 use crate::{
     journal::{self, Journal},
     operations::announce::People,
-    providers::{clock::Clock, metrics::Metrics, traffic::Capacity},
+    providers::{
+        clock::Clock,
+        metrics::Metrics,
+        traffic::{Capacity, Shares},
+    },
 };
 
 /// Router and metric source in one: it has what was written to it, and serves 10 and 990 requests a second.
@@ -55,6 +61,7 @@ impl Fake {
 
     fn seen(record: &Record) -> Seen {
         Seen {
+            candidate: record.candidate.backend.clone(),
             share: Some(record.weight),
             record: Ok(Some(record.clone())),
             drift: None,
@@ -64,6 +71,7 @@ impl Fake {
                 stable: 1,
                 candidate: 1,
             }),
+            shares: Shares::Every,
             token: record.encode(),
         }
     }
@@ -147,12 +155,18 @@ pub(super) fn start() -> Start {
     let version = |name: &str| Version {
         backend: name.to_owned(),
         version: name.to_owned(),
+        images: Vec::new(),
     };
     Start {
         service: "shop".to_owned(),
         stable: version("blue"),
         candidate: version("green"),
-        ladder: Ladder::new(vec![step(1), step(5), step(10)], Require::Proof).expect("a ladder"),
+        course: Course {
+            phase: Phase::Canary,
+            ladder: Ladder::new(vec![step(1), step(5), step(10)], Require::Proof).expect("a ladder"),
+            gates: Vec::new(),
+            keep_old: SignedDuration::ZERO,
+        },
         evidence: Evidence {
             origin: at(0),
             look: SignedDuration::from_secs(15),

@@ -2,23 +2,12 @@
 //!
 //! Source: <https://docs.haproxy.org/2.6/configuration.html#7.3.1-map>
 
-use super::Haproxy;
-
-/// By what a user is recognised.
-#[derive(Clone, Copy, Debug)]
-pub enum User<'a> {
-    /// A request header.
-    Header(&'a str),
-    /// A cookie.
-    Cookie(&'a str),
-    /// A parameter of the URL.
-    Query(&'a str),
-}
+use super::{Haproxy, UserId};
 
 impl Haproxy {
     /// The lines to paste, with what to put where. `user`: none for a split by request.
     #[must_use]
-    pub fn configuration(&self, user: Option<User<'_>>) -> String {
+    pub fn configuration(&self, user: Option<&UserId>) -> String {
         let Self {
             sockets,
             map,
@@ -33,9 +22,9 @@ impl Haproxy {
             .collect();
         let sticky = user.map_or_else(String::new, |user| {
         let fetch = match user {
-            User::Header(name) => format!("req.hdr({name})"),
-            User::Cookie(name) => format!("req.cook({name})"),
-            User::Query(name) => format!("url_param({name})"),
+            UserId::Header(name) => format!("req.hdr({name})"),
+            UserId::Cookie(name) => format!("req.cook({name})"),
+            UserId::Query(name) => format!("url_param({name})"),
         };
         format!("    http-request set-var(txn.rollgate_bucket) {fetch},crc32,mod(100) if {{ {fetch} -m len gt 0 }}\n")
     });

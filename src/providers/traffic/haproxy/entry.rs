@@ -6,7 +6,7 @@ use rollgate_domain::{
     weight::Weight,
 };
 
-use super::{Read, Seen};
+use super::{Read, Seen, Shares};
 
 /// The entry of our key in one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ fn share_of(text: &str) -> Option<Weight> {
 /// # Errors
 ///
 /// No place could be read.
-pub(crate) fn compare(places: Vec<Place>, key: &str) -> anyhow::Result<Seen> {
+pub(crate) fn compare(places: Vec<Place>, key: &str, candidate: &str) -> anyhow::Result<Seen> {
     let mut unreachable = Vec::new();
     let mut found = Vec::new();
     let mut last_error = None;
@@ -139,6 +139,7 @@ pub(crate) fn compare(places: Vec<Place>, key: &str) -> anyhow::Result<Seen> {
     let live = found.iter().filter(|(index, ..)| *index > 0);
     let shares: Vec<_> = live.map(|(.., here, _)| here.share).collect();
     Ok(Seen {
+        candidate: candidate.to_owned(),
         share: if shares.contains(&None) {
             None
         } else {
@@ -149,6 +150,7 @@ pub(crate) fn compare(places: Vec<Place>, key: &str) -> anyhow::Result<Seen> {
         torn,
         unreachable,
         capacity: None,
+        shares: Shares::Every,
         token: match entry {
             Entry::Missing => String::new(),
             Entry::Value(value) => value.clone(),
@@ -198,7 +200,8 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
     use rollgate_domain::rollout::{
         ladder::{Ladder, Require, Step},
-        moves::{By, Move, Start},
+        moves::{By, Course, Move, Start},
+        phase::Phase,
         record::{Evidence, Pin, Version},
     };
 
@@ -215,6 +218,7 @@ mod tests {
         let version = |name: &str| Version {
             backend: name.to_owned(),
             version: name.to_owned(),
+            images: Vec::new(),
         };
         let step = Step {
             weight: Weight::new(5).unwrap(),
@@ -224,7 +228,12 @@ mod tests {
             service: "shop".to_owned(),
             stable: version("blue"),
             candidate: version("green"),
-            ladder: Ladder::new(vec![step], Require::Proof).unwrap(),
+            course: Course {
+                phase: Phase::Canary,
+                ladder: Ladder::new(vec![step], Require::Proof).unwrap(),
+                gates: Vec::new(),
+                keep_old: SignedDuration::ZERO,
+            },
             evidence: Evidence {
                 origin: Timestamp::UNIX_EPOCH,
                 look: SignedDuration::from_secs(15),
@@ -258,7 +267,7 @@ mod tests {
             entry,
         };
         let places = vec![place("the file", file), place("one", one), place("two", two)];
-        compare(places, "web").expect("a place that can be read")
+        compare(places, "web", "green").expect("a place that can be read")
     }
 
     /// What is seen, in one line.
@@ -351,6 +360,6 @@ mod tests {
             name: "the file".to_owned(),
             entry: gone(),
         };
-        assert!(compare(vec![place], "web").is_err());
+        assert!(compare(vec![place], "web", "green").is_err());
     }
 }

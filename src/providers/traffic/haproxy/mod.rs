@@ -28,7 +28,7 @@ use self::{
     entry::{Entry, Place},
     lock::{Lease, LeaseIsOver},
 };
-use super::{Capacity, Router, Seen, WriteError};
+use super::{Capacity, Router, Seen, Shares, UserId, WriteError};
 
 /// One or several HAProxy processes that share a map.
 #[derive(Clone, Debug)]
@@ -165,7 +165,7 @@ impl From<anyhow::Error> for NotPut {
 #[async_trait::async_trait]
 impl Router for Haproxy {
     async fn read(&self) -> anyhow::Result<Seen> {
-        let mut seen = entry::compare(self.places().await, &self.key)?;
+        let mut seen = entry::compare(self.places().await, &self.key, &self.candidate)?;
         // A process that does not answer is not asked twice: a driver that must leave has little time.
         if seen.unreachable.is_empty() {
             match self.capacity().await {
@@ -184,7 +184,8 @@ impl Router for Haproxy {
             Err(_) if falls_to_zero => None,
             Err(error) => return Err(WriteError::Unreachable(error)),
         };
-        let now = entry::compare(self.places().await, &self.key).map_err(WriteError::Unreachable)?;
+        let now = entry::compare(self.places().await, &self.key, &self.candidate)
+            .map_err(WriteError::Unreachable)?;
         // Without the lock, and after a process that hangs, a share of 0 still has the time that a write takes.
         let lease = match &lock {
             Some(lock) if !falls_to_zero => lock.lease(),

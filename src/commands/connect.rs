@@ -1,0 +1,170 @@
+//! How a plan becomes the providers it names.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    plan::{self, Ids as PlanIds, Plan, Traffic, UserId as PlanUserId},
+    providers::{
+        cluster::Cluster,
+        stacks::{
+            Stacks,
+            kubernetes::{Kubernetes, Lookup, Named},
+        },
+        traffic::{
+            Ids, Preview, Router, Sticky, UserId, Users, gateway_api::GatewayApi, haproxy::Haproxy,
+            istio::Istio, nginx::Nginx, replica_ratio::ReplicaRatio, service_selector::ServiceSelector,
+        },
+    },
+};
+
+/// The router, and what runs behind it where that can be asked.
+pub(crate) struct Outside {
+    pub(crate) router: Box<dyn Router>,
+    pub(crate) stacks: Option<Box<dyn Stacks>>,
+}
+
+/// How single users are told apart.
+pub(crate) fn users(plan: &Plan) -> Users {
+    Users {
+        sticky: plan.sticky.as_ref().map(|plan::Sticky { by, ids }| Sticky {
+            by: match by.clone() {
+                PlanUserId::Header(name) => UserId::Header(name),
+                PlanUserId::Cookie(name) => UserId::Cookie(name),
+                PlanUserId::Query(name) => UserId::Query(name),
+            },
+            ids: match ids {
+                PlanIds::Decimal => Ids::Decimal,
+                PlanIds::Hex => Ids::Hex,
+            },
+        }),
+        preview: plan
+            .preview
+            .clone()
+            .map(|plan::Preview { header, value }| Preview { header, value }),
+    }
+}
+
+/// The HAProxy that `traffic` names.
+pub(crate) fn haproxy(traffic: plan::Haproxy) -> Haproxy {
+    let plan::Haproxy {
+        sockets,
+        map,
+        key,
+        backends: [stable, candidate],
+    } = traffic;
+    Haproxy::new(sockets, map, key, stable, candidate)
+}
+
+/// Everything that `plan` names on the side of the traffic.
+///
+/// # Errors
+///
+/// No cluster can be found where one is needed. Nothing has been asked yet.
+pub(crate) async fn outside(plan: &Plan) -> anyhow::Result<Outside> {
+    outside_of(&plan.traffic, &plan.backends, users(plan)).await
+}
+
+/// The same for a rollback by a plan of which only `traffic` could be read. Rules for single users are found and
+/// removed without the plan.
+///
+/// # Errors
+///
+/// As [`outside`].
+pub(crate) async fn outside_of(
+    traffic: &Traffic,
+    backends: &BTreeMap<String, plan::Backend>,
+    users: Users,
+) -> anyhow::Result<Outside> {
+    let named = || {
+        backends
+            .iter()
+            .map(|(name, plan::Backend { deployment, workers })| {
+                let named = Named {
+                    deployment: deployment.clone(),
+                    workers: workers.clone(),
+                };
+                (name.clone(), named)
+            })
+            .collect()
+    };
+    let stacks = |cluster: &Cluster, namespace: &String, lookup| {
+        let stacks = Kubernetes::new(cluster.clone(), namespace.clone(), lookup, named());
+        Some(Box::new(stacks) as Box<dyn Stacks>)
+    };
+    Ok(match traffic.clone() {
+        Traffic::Haproxy(traffic) => Outside {
+            router: Box::new(haproxy(traffic)),
+            stacks: None,
+        },
+        Traffic::Nginx(plan::Nginx {
+            include,
+            config,
+            served,
+            key,
+            backends,
+        }) => Outside {
+            router: Box::new(Nginx::new(
+                include,
+                config,
+                served.to_string(),
+                key,
+                backends,
+                users,
+            )),
+            stacks: None,
+        },
+        Traffic::GatewayApi(plan::GatewayApi {
+            namespace,
+            route,
+            backends,
+        }) => {
+            let cluster = Cluster::connect().await?;
+            Outside {
+                stacks: stacks(&cluster, &namespace, Lookup::Service),
+                router: Box::new(GatewayApi::new(cluster, namespace, route, backends, users)),
+            }
+        }
+        Traffic::Istio(plan::Istio {
+            namespace,
+            route,
+            host,
+            backends,
+        }) => {
+            let cluster = Cluster::connect().await?;
+            Outside {
+                stacks: stacks(&cluster, &namespace, Lookup::Service),
+                router: Box::new(Istio::new(cluster, namespace, route, host, backends, users)),
+            }
+        }
+        Traffic::ServiceSelector(plan::ServiceSelector {
+            namespace,
+            service,
+            label,
+            backends,
+        }) => {
+            let cluster = Cluster::connect().await?;
+            let lookup = Lookup::Selector {
+                service: service.clone(),
+                label: label.clone(),
+            };
+            Outside {
+                stacks: stacks(&cluster, &namespace, lookup),
+                router: Box::new(ServiceSelector::new(cluster, namespace, service, label, backends)),
+            }
+        }
+        Traffic::ReplicaRatio(plan::ReplicaRatio {
+            namespace,
+            service,
+            backends,
+        }) => {
+            let cluster = Cluster::connect().await?;
+            let lookup = Lookup::Deployment {
+                service: service.clone(),
+            };
+            Outside {
+                stacks: stacks(&cluster, &namespace, lookup),
+                router: Box::new(ReplicaRatio::new(cluster, namespace, service, backends)),
+            }
+        }
+    })
+}

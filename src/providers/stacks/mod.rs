@@ -1,0 +1,75 @@
+//! What runs behind the router: how much of each version there is, and asking for more or less of it.
+
+pub mod kubernetes;
+
+/// The two versions of the service as they run.
+#[async_trait::async_trait]
+pub trait Stacks: Send + Sync {
+    /// What `backend` has now, never as we last asked for it.
+    ///
+    /// # Errors
+    ///
+    /// It could not be read; nothing is known then.
+    async fn read(&self, backend: &str) -> anyhow::Result<Stack>;
+
+    /// Asks for `wish`. Idempotent; what it replaces is kept beside the object, so that [`Wish::AsBefore`] finds
+    /// it after a crash. Returns when it is asked for, not when it is there. Answers with what was changed, in
+    /// words, nothing if it was so already.
+    ///
+    /// # Errors
+    ///
+    /// The change was refused or not answered.
+    async fn ask(&self, backend: &str, wish: Wish) -> anyhow::Result<Option<String>>;
+
+    /// What [`Self::ask`] would do, for `--dry-run`; nothing if it is so already.
+    ///
+    /// # Errors
+    ///
+    /// What is there could not be read.
+    async fn describe(&self, backend: &str, wish: Wish) -> anyhow::Result<Option<String>>;
+}
+
+/// One version as it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stack {
+    /// Pods that get requests: ready, and in the endpoints of the Service.
+    pub ready: u32,
+    /// Pods that are asked for.
+    pub wanted: u32,
+    /// Whether an autoscaler may change that, and within which bounds.
+    pub autoscaler: Option<Autoscaler>,
+    /// The images of its pods, sorted.
+    pub images: Vec<String>,
+    /// Why pods are not ready, in words (image pull, crash loop, quota, scheduling), if they are not.
+    pub trouble: Option<String>,
+    /// Background workers that are asked for, if it has any.
+    pub workers: Option<u32>,
+}
+
+/// A HorizontalPodAutoscaler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Autoscaler {
+    /// Its name.
+    pub name: String,
+    /// Its least number of pods.
+    pub min: u32,
+    /// Its largest number of pods.
+    pub max: u32,
+}
+
+/// What is asked of a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// At least so many pods: raises, never lowers; an autoscaler is raised with it.
+    AtLeast(u32),
+    /// An autoscaler must not go below so many pods (`finish` or a rollback ends that with [`Self::AsBefore`]).
+    Hold(u32),
+    /// Pods and autoscaler as they were before the first wish of this rollout.
+    AsBefore,
+    /// No pods: its objects stay.
+    Nothing,
+    /// No background workers.
+    WorkersQuiet,
+    /// Background workers as they were before [`Self::WorkersQuiet`].
+    WorkersAsBefore,
+}
