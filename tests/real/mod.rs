@@ -2,4 +2,5 @@
 
 mod haproxy;
 mod health;
+mod kube;
 mod prometheus;

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -19,7 +20,6 @@ const BEGIN: Duration = Duration::from_secs(30);
 ///
 /// A test that gets nothing ends there. That is said aloud and counted in the file that the variable
 /// `ROLLGATE_SKIPPED` names, and where `CI` is set it is no skip but a failure.
-#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
 pub(crate) fn require(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     // Debian keeps servers where an ordinary user's PATH does not lead.
@@ -30,21 +30,32 @@ pub(crate) fn require(name: &str) -> Option<PathBuf> {
     if found.is_some() {
         return found;
     }
+    missing(name)
+}
+
+/// Nothing, said as [`require`] says it.
+#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
+pub(crate) fn missing<T>(part: &str) -> Option<T> {
     assert!(
         env::var_os("CI").is_none(),
-        "{name} is not installed, and in CI no test is skipped"
+        "{part} is not there, and in CI no test is skipped"
     );
     let test = thread::current().name().unwrap_or("a test").to_owned();
-    eprintln!("SKIPPED {test}: {name} is not installed");
+    eprintln!("SKIPPED {test}: {part} is not there");
     if let Some(list) = env::var_os("ROLLGATE_SKIPPED") {
         let file = OpenOptions::new().create(true).append(true).open(&list);
-        let written = file.and_then(|mut file| file.write_all(format!("{test}: no {name}\n").as_bytes()));
+        let written = file.and_then(|mut file| file.write_all(format!("{test}: no {part}\n").as_bytes()));
         written.unwrap_or_else(|error| panic!("note a skipped test in {}: {error}", list.display()));
     }
     None
 }
 
-/// A child process that dies with its owner, also when a test panics.
+/// Becomes the command of its arguments, watched by a child that reads from a pipe of ours: when that closes, the
+/// whole process group is killed. It closes with us, however we end.
+const WATCHED: &str = r#"exec 3<&0; { read -r _ <&3; kill -KILL 0; } & exec "$@" </dev/null 3<&-"#;
+
+/// A process of its own group that dies with its owner: when it is dropped, when a test panics, when the tests are
+/// killed.
 pub(crate) struct Server(Child);
 
 impl Server {
@@ -52,7 +63,24 @@ impl Server {
     pub(crate) fn start(command: &mut Command, log: &Path) -> Self {
         let file = File::create(log).expect("a log file");
         let copy = file.try_clone().expect("a second handle");
-        let child = command.stdin(Stdio::null()).stdout(file).stderr(copy).spawn();
+        let mut watched = Command::new("/bin/sh");
+        watched.args(["-c", WATCHED, "sh"]).arg(command.get_program());
+        watched.args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => watched.env(name, value),
+                None => watched.env_remove(name),
+            };
+        }
+        if let Some(folder) = command.get_current_dir() {
+            watched.current_dir(folder);
+        }
+        let child = watched
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(file)
+            .stderr(copy)
+            .spawn();
         Self(child.unwrap_or_else(|error| panic!("start {command:?}: {error}")))
     }
 
@@ -64,7 +92,34 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        drop(self.0.stdin.take());
         let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A command that runs when its owner is gone, however that ended.
+pub(crate) struct Will(Child);
+
+impl Will {
+    /// `command` is tried a few times: what it tidies up may still be dying.
+    pub(crate) fn new(command: &Command) -> Self {
+        let script = r#"read -r _; for _ in 1 2 3 4 5 6 7 8 9; do "$@" && exit; sleep 0.2; done"#;
+        let mut will = Command::new("/bin/sh");
+        will.args(["-c", script, "sh"]).arg(command.get_program());
+        will.args(command.get_args()).process_group(0);
+        let child = will
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.expect("/bin/sh"))
+    }
+}
+
+impl Drop for Will {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
 }

@@ -24,8 +24,13 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn start(version: &str, folder: &Path) -> Self {
+        Self::start_at("127.0.0.1", version, folder)
+    }
+
+    /// On a free port of `host`, an address of this machine.
+    pub(crate) fn start_at(host: &str, version: &str, folder: &Path) -> Self {
         let mut command = Command::new(example("shop"));
-        command.args(["--version-name", version]);
+        command.args(["--version-name", version, "--listen", &format!("{host}:0")]);
         let log = folder.join(format!("shop-{version}"));
         let mut running = Running::start(command, &log);
         let address = until("the shop opens", Duration::from_secs(20), || {
@@ -37,6 +42,11 @@ impl Shop {
             address,
             _running: running,
         }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        let port = self.address.rsplit(':').next().expect("HOST:PORT");
+        port.parse().expect("a port")
     }
 
     /// Turns a dial: `error-rate=5%25`.
