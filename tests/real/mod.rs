@@ -4,3 +4,4 @@ mod haproxy;
 mod health;
 mod kube;
 mod prometheus;
+mod stacks;

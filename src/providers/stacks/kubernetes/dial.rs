@@ -66,7 +66,8 @@ impl Kind {
         }
     }
 
-    /// Of the form `10 -> 0`: before, and as rollgate set it.
+    /// Of the form `10, now 0`: before, and as rollgate set it. No `>` in it: the API server escapes that and then
+    /// finds it different from itself.
     pub(super) const fn annotation(self) -> &'static str {
         match self {
             Self::Deployment => "rollgate.dev/replicas-before",
@@ -78,7 +79,7 @@ impl Kind {
 impl Dial {
     /// What is remembered; none where nothing is, or nothing that rollgate wrote.
     pub(super) fn kept(&self) -> Option<Kept> {
-        let (before, set) = self.written()?.split_once(" -> ")?;
+        let (before, set) = self.written()?.split_once(", now ")?;
         Some(Kept {
             before: before.parse().ok()?,
             set: set.parse().ok()?,
@@ -116,11 +117,12 @@ impl Dial {
         let number = format!("/spec/{}", kind.field());
         let annotation = format!("/metadata/annotations/{}", kind.annotation().replace('/', "~1"));
         let mut patch = vec![json!({ "op": "test", "path": number, "value": now })];
-        if annotations.is_some() {
+        match (annotations, self.written()) {
             // A test for null holds where there is nothing.
-            patch.push(json!({ "op": "test", "path": annotation, "value": self.written() }));
-        } else {
-            patch.push(json!({ "op": "test", "path": "/metadata/annotations", "value": null }));
+            (None, _) => patch.push(json!({ "op": "test", "path": "/metadata/annotations", "value": null })),
+            // A text that is not ours may be any text: it goes, whatever it is.
+            (_, Some(_)) if self.kept().is_none() => {}
+            (_, written) => patch.push(json!({ "op": "test", "path": annotation, "value": written })),
         }
         if to != *now {
             patch.push(json!({ "op": "replace", "path": number, "value": to }));
@@ -130,7 +132,7 @@ impl Dial {
                 if annotations.is_none() {
                     patch.push(json!({ "op": "add", "path": "/metadata/annotations", "value": {} }));
                 }
-                let text = format!("{before} -> {set}");
+                let text = format!("{before}, now {set}");
                 patch.push(json!({ "op": "add", "path": annotation, "value": text }));
             }
             None if self.written().is_some() => patch.push(json!({ "op": "remove", "path": annotation })),
