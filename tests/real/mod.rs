@@ -5,3 +5,4 @@ mod health;
 mod kube;
 mod prometheus;
 mod servers;
+mod stacks;
