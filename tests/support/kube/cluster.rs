@@ -75,7 +75,8 @@ impl Cluster {
     fn new(parts: Parts) -> Self {
         // Ports are free when they are chosen; somebody else may be faster.
         for _ in 0..3 {
-            let folder = tempfile::tempdir().expect("a scratch folder").keep();
+            let folder = tempfile::Builder::new().prefix("rollgate-kube-").tempdir();
+            let folder = folder.expect("a scratch folder").keep();
             let tokens = format!("{ADMIN},admin,admin,\"system:masters\"\n");
             fs::write(folder.join("tokens.csv"), tokens).expect("the tokens");
             let address = nobody();
@@ -152,6 +153,7 @@ impl Cluster {
                 "--kube-api-qps=500",
                 "--kube-api-burst=1000",
             ])
+            .arg("--horizontal-pod-autoscaler-sync-period=2s")
             // Nodes without a heartbeat: a machine that is busy with tests must not look like one that died.
             .arg("--node-monitor-grace-period=24h")
             .arg(flag("kubeconfig", &admin))
@@ -221,6 +223,11 @@ impl Cluster {
     /// Who may do everything.
     pub(crate) fn admin(&self) -> User<'_> {
         User::new(self, "admin", ADMIN, "default")
+    }
+
+    /// What a server has said so far.
+    pub(super) fn log(&self, program: &str) -> String {
+        fs::read_to_string(self.folder.join(format!("{program}.log"))).unwrap_or_default()
     }
 
     /// Starts `command` with its log in the folder of the cluster.
