@@ -1,8 +1,11 @@
 //! `shift-traffic`: who gets the traffic?
 
+mod finish;
 mod init;
+mod promote;
 mod rollback;
 mod run;
+mod said;
 mod set;
 mod start;
 mod status;
@@ -42,6 +45,8 @@ enum Verb {
     Status(status::Args),
     Set(set::Args),
     Rollback(rollback::Args),
+    Promote(promote::Args),
+    Finish(finish::Args),
     /// Print the completions for a shell
     #[command(
         after_help = "Example:\n  shift-traffic completions bash > /etc/bash_completion.d/shift-traffic"
@@ -63,6 +68,8 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         Verb::Status(args) => status::run(&plan, &args).await,
         Verb::Set(args) => set::run(&plan, args).await,
         Verb::Rollback(args) => rollback::run(&plan, args).await,
+        Verb::Promote(args) => promote::run(&plan, args).await,
+        Verb::Finish(args) => finish::run(&plan, args).await,
         Verb::Completions(completions) => Ok(completions.run::<Args>()),
     }
 }

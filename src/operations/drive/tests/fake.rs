@@ -16,10 +16,11 @@ use rollgate_domain::{
 use super::super::*;
 use crate::{
     journal::{self, Journal},
-    operations::announce::People,
+    operations::{announce::People, tests::FakeStacks},
     providers::{
         clock::Clock,
         metrics::Metrics,
+        stacks::Stacks,
         traffic::{Capacity, Shares},
     },
 };
@@ -39,6 +40,8 @@ pub(super) struct Fake {
     pub(super) deaf: std::ops::Range<i64>,
     /// What another process does when the driver reads for the so many-th time.
     pub(super) intruder: Option<(usize, Act)>,
+    /// What runs behind it, where that can be asked.
+    pub(super) stacks: Option<FakeStacks>,
 }
 
 /// What somebody else makes of the record.
@@ -70,6 +73,7 @@ impl Fake {
             capacity: Some(Capacity {
                 stable: 1,
                 candidate: 1,
+                sessions: None,
             }),
             shares: Shares::Every,
             token: record.encode(),
@@ -101,6 +105,10 @@ impl Router for Fake {
         }
         if state.record.weight != record.weight {
             state.shares.push(record.weight.percent());
+            if let Some(stacks) = &self.stacks {
+                let line = format!("{} {}", record.candidate.backend, record.weight);
+                stacks.log.lock().expect("no panic").push(line);
+            }
         }
         state.record = record.clone();
         Ok(Self::seen(record))
@@ -205,6 +213,7 @@ pub(super) fn fake() -> Fake {
         blind: 0..0,
         deaf: 0..0,
         intruder: None,
+        stacks: None,
     }
 }
 
@@ -236,8 +245,19 @@ pub(super) async fn driven(
         ..Settings::default()
     };
     let (sender, interrupt) = watch::channel(None);
+    let behind = Behind {
+        stacks: fake.stacks.as_ref().map(|stacks| stacks as &dyn Stacks),
+        scale_up: true,
+    };
     let world = World {
         router: fake,
+        behind,
+        afterwards: Afterwards {
+            behind,
+            sampler: None,
+            drain: SignedDuration::from_secs(1),
+            scale_down: false,
+        },
         watcher: Watcher::new(fake, settings, &record, fake.clock.now()),
         dispatcher: None,
         interrupt,
@@ -250,6 +270,7 @@ pub(super) async fn driven(
         },
         pin: pin(),
         blank: start(),
+        capacity_within: SignedDuration::from_mins(2),
     };
     orders(&mut told);
     let signal = async {
