@@ -4,7 +4,8 @@ use rollgate_domain::{
     analysis::{Baseline, Samples, Series},
     rollout::{
         ladder::{Ladder, Require},
-        moves::{By, Start},
+        moves::{By, Course, Start},
+        phase::Phase,
         record::{Evidence, Pin, Version},
     },
 };
@@ -63,12 +64,18 @@ fn record() -> Record {
     let version = |name: &str| Version {
         backend: name.to_owned(),
         version: name.to_owned(),
+        images: Vec::new(),
     };
     let start = Start {
         service: "shop".to_owned(),
         stable: version("blue"),
         candidate: version("green"),
-        ladder: Ladder::new(vec![half(), all()], Require::Proof).unwrap(),
+        course: Course {
+            phase: Phase::Production,
+            ladder: Ladder::new(vec![half(), all()], Require::Proof).unwrap(),
+            gates: Vec::new(),
+            keep_old: SignedDuration::ZERO,
+        },
         evidence: Evidence {
             origin: at(0),
             look: SignedDuration::from_secs(15),
@@ -120,7 +127,7 @@ async fn a_stable_that_is_gone_at_100_percent_is_not_waited_for_and_was_kept_as_
     );
     assert_eq!(along.blind_since(Weight::FULL), None);
     // The first sample, a second after the origin, tells no difference.
-    let counted = along.baseline().requests;
+    let counted = along.baseline().unwrap().requests;
     assert!((counted - 500.0 * (LEFT - 1) as f64).abs() < 0.5, "{counted}");
 
     // Whoever begins in the middle says the same.
