@@ -6,6 +6,7 @@ pub mod istio;
 pub mod last_digits;
 pub mod nginx;
 pub mod replica_ratio;
+mod routed_object;
 pub mod service_selector;
 
 use rollgate_domain::{
