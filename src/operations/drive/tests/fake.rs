@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 use rollgate_domain::{
-    analysis::{Samples, Series, Settings, Side},
+    analysis::{Samples, Settings},
     rollout::{
         ladder::{Ladder, Require, Step},
         moves::Course,
@@ -16,7 +16,10 @@ use rollgate_domain::{
 use super::super::*;
 use crate::{
     journal::{self, Journal},
-    operations::{announce::People, tests::FakeStacks},
+    operations::{
+        announce::People,
+        tests::{FakeStacks, counted},
+    },
     providers::{
         clock::Clock,
         metrics::Metrics,
@@ -123,27 +126,7 @@ impl Router for Fake {
 impl Metrics for Fake {
     async fn samples(&self, from: Timestamp, to: Timestamp) -> anyhow::Result<Samples> {
         anyhow::ensure!(!self.blind.contains(&self.second()), "the source is down");
-        let series = |side, per_second: f64| Series {
-            key: format!("{side:?}"),
-            instance: String::new(),
-            side,
-            points: (from.as_second() + 1..=to.as_second())
-                .filter_map(|second| {
-                    let count = (second - self.origin.as_second() + 600) as f64 * per_second;
-                    Some((Timestamp::from_second(second).ok()?, count.floor()))
-                })
-                .collect(),
-        };
-        Ok(Samples {
-            requests: vec![
-                series(Side::Stable, 990.0),
-                series(Side::Candidate, self.requests),
-            ],
-            errors: vec![
-                series(Side::Stable, 0.99),
-                series(Side::Candidate, self.requests * self.error_rate),
-            ],
-        })
+        Ok(counted(self.origin, from, to, self.requests, self.error_rate))
     }
 
     fn has_past(&self) -> bool {
