@@ -149,7 +149,9 @@ pub(crate) async fn outside_of(
             };
             Outside {
                 stacks: stacks(&cluster, &namespace, lookup),
-                router: Box::new(ServiceSelector::new(cluster, namespace, service, label, backends)),
+                router: Box::new(ServiceSelector::new(
+                    cluster, &namespace, &service, label, backends,
+                )),
             }
         }
         Traffic::ReplicaRatio(plan::ReplicaRatio {
