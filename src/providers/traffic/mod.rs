@@ -7,7 +7,7 @@ pub mod last_digits;
 mod lock;
 pub mod nginx;
 pub mod replica_ratio;
-mod routed_object;
+pub(in crate::providers) mod routed_object;
 pub mod service_selector;
 
 use rollgate_domain::{
