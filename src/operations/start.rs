@@ -72,7 +72,7 @@ pub async fn start(
     let previous = seen.record.as_ref().ok().and_then(Option::as_ref);
     let record = Record::start(start, previous, desk.by());
     if dry_run {
-        return Ok(WouldWrite(router.describe(&record)));
+        return Ok(WouldWrite(router.describe(&seen, &record)));
     }
     match router.write(&seen, &record).await {
         Ok(_) => {}

@@ -75,7 +75,8 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     };
     if dry_run {
         let seen = router.read().await?;
-        print(&router.describe(&rolled_back(&seen, &base, &desk, &reason)));
+        let record = rolled_back(&seen, &base, &desk, &reason);
+        print(&router.describe(&seen, &record));
         return Ok(Outcome::Done);
     }
     let done = roll_back(router, &mut desk, base, &reason, patience).await;

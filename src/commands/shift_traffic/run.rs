@@ -98,7 +98,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         return Ok(Outcome::Fenced);
     }
     if dry_run {
-        print(&router.describe(&record.after(Move::Take, desk.by())?));
+        print(&router.describe(&seen, &record.after(Move::Take, desk.by())?));
         return Ok(Outcome::Done);
     }
     // Whoever takes the rollout must be able to watch it: all that can go wrong comes first.

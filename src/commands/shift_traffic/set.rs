@@ -106,7 +106,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         };
         let after = record.after(step, desk.by())?;
         if dry_run {
-            print(&router.describe(&after));
+            print(&router.describe(&seen, &after));
             return Ok(Outcome::Done);
         }
         match router.write(&seen, &after).await {

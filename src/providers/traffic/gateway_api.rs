@@ -43,7 +43,7 @@ impl Router for GatewayApi {
         Err(WriteError::Rejected("not there yet".to_owned()))
     }
 
-    fn describe(&self, _: &Record) -> String {
+    fn describe(&self, _: &Seen, _: &Record) -> String {
         String::new()
     }
 }

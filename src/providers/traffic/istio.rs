@@ -46,7 +46,7 @@ impl Router for Istio {
         Err(WriteError::Rejected("not there yet".to_owned()))
     }
 
-    fn describe(&self, _: &Record) -> String {
+    fn describe(&self, _: &Seen, _: &Record) -> String {
         String::new()
     }
 }

@@ -77,8 +77,8 @@ pub trait Router: Send + Sync {
     /// has accepted it.
     async fn write(&self, seen: &Seen, record: &Record) -> Result<Seen, WriteError>;
 
-    /// The exact change that [`Self::write`] would make, for `--dry-run`.
-    fn describe(&self, record: &Record) -> String;
+    /// The exact change that [`Self::write`] would make of what was seen, for `--dry-run`. Asks nobody.
+    fn describe(&self, seen: &Seen, record: &Record) -> String;
 }
 
 /// What a router has.

@@ -45,7 +45,7 @@ impl Router for Nginx {
         Err(WriteError::Rejected("not there yet".to_owned()))
     }
 
-    fn describe(&self, _: &Record) -> String {
+    fn describe(&self, _: &Seen, _: &Record) -> String {
         String::new()
     }
 }

@@ -106,7 +106,7 @@ impl Router for Fake {
         Ok(Self::seen(record))
     }
 
-    fn describe(&self, _: &Record) -> String {
+    fn describe(&self, _: &Seen, _: &Record) -> String {
         String::new()
     }
 }

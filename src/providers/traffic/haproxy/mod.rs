@@ -221,7 +221,7 @@ impl Router for Haproxy {
         }
     }
 
-    fn describe(&self, record: &Record) -> String {
+    fn describe(&self, _: &Seen, record: &Record) -> String {
         let value = entry::value(record);
         let sockets = self.sockets.iter().map(|path| {
             format!(
