@@ -60,7 +60,7 @@ pub async fn by_hand(
             return Ok(ByHand::Refused(why));
         }
         if dry_run {
-            return Ok(ByHand::WouldWrite(router.describe(&after)));
+            return Ok(ByHand::WouldWrite(router.describe(&seen, &after)));
         }
         match router.write(&seen, &after).await {
             Ok(_) => {

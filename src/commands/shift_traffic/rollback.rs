@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use rollgate_domain::exit::Outcome;
 
+use super::hand::{Hand, answer, would};
 use crate::{
     commands::{
         connect::{Outside, outside_of},
-        print, say,
-        shared::{OutFlag, PlanFlag, blank, desk, span, step_outputs},
+        say,
+        shared::{Format, OutFlag, PlanFlag, blank, desk, span, step_outputs},
         variable,
     },
     error::Usage,
@@ -18,6 +19,9 @@ use crate::{
     plan::{self, Plan, Rescue, Traffic},
     providers::traffic::Users,
 };
+
+/// How long a rollback is tried by default.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
 
 /// Take all traffic back to stable, whatever the record says
 #[derive(clap::Args, Debug)]
@@ -41,8 +45,29 @@ pub(crate) struct Args {
     /// Print the exact change and touch nothing
     #[arg(long)]
     dry_run: bool,
+    /// Text for people or JSON for programs
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
     #[command(flatten)]
     out: OutFlag,
+}
+
+/// The rollback that another verb's decision is.
+pub(super) async fn at_once(plan: &PlanFlag, hand: Hand, reason: String) -> anyhow::Result<Outcome> {
+    let Hand {
+        reason: _,
+        dry_run,
+        output,
+        out,
+    } = hand;
+    let args = Args {
+        reason,
+        patience: PATIENCE,
+        dry_run,
+        output,
+        out,
+    };
+    run(plan, args).await
 }
 
 pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {
@@ -50,6 +75,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         reason,
         patience,
         dry_run,
+        output,
         out,
     } = args;
     // A mistake in the plan's other sections must not keep the traffic where it is.
@@ -76,7 +102,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     if dry_run {
         let seen = router.read().await?;
         let record = rolled_back(&seen, &base, &desk, &reason);
-        print(&router.describe(&seen, &record));
+        would(output, &router.describe(&seen, &record));
         return Ok(Outcome::Done);
     }
     let done = roll_back(router, &mut desk, base, &reason, patience).await;
@@ -94,6 +120,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         ),
     });
     step_outputs(done.outcome, false, Some(record));
+    answer(output, done.outcome, Some(record), None);
     desk.close(record, std::time::Duration::from_secs(10)).await;
     Ok(done.outcome)
 }
