@@ -39,9 +39,8 @@ impl Dispatcher {
             .workflow
             .as_ref()
             .context("GITHUB_WORKFLOW_REF names no workflow to dispatch")?;
-        let client = client(run).context(
-            "dispatch a successor, for which the job needs `permissions: actions: write`",
-        )?;
+        let client = client(run)
+            .context("dispatch a successor, for which the job needs `permissions: actions: write`")?;
         Ok(Self {
             client,
             route: format!(

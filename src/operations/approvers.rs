@@ -20,9 +20,7 @@ pub async fn refusal(approvers: &[Approver], github: Option<&Run>) -> Option<Str
             listed(approvers)
         ));
     };
-    let is_named = |approver: &Approver| {
-        matches!(approver, Approver::Login(login) if login.eq_ignore_ascii_case(&run.actor))
-    };
+    let is_named = |approver: &Approver| matches!(approver, Approver::Login(login) if login.eq_ignore_ascii_case(&run.actor));
     if approvers.iter().any(is_named) {
         return None;
     }
@@ -39,7 +37,11 @@ pub async fn refusal(approvers: &[Approver], github: Option<&Run>) -> Option<Str
             Err(error) => unknown.push(chain(&error)),
         }
     }
-    let who = format!("{} is none of those who may decide: {}", run.actor, listed(approvers));
+    let who = format!(
+        "{} is none of those who may decide: {}",
+        run.actor,
+        listed(approvers)
+    );
     Some(if unknown.is_empty() {
         who
     } else {

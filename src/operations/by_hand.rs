@@ -12,19 +12,8 @@ use rollgate_domain::{
     weight::Weight,
 };
 
-use super::desk::Desk;
+use super::{answer::Answer, desk::Desk};
 use crate::providers::traffic::{Router, Seen, WriteError};
-
-/// How it went.
-#[derive(Debug)]
-pub enum ByHand {
-    /// The router has it.
-    Done(Record),
-    /// For `--dry-run`: what the router would be given.
-    WouldWrite(String),
-    /// Nothing was changed; why, in words.
-    Refused(String),
-}
 
 /// Does what `wish` says, once, on whatever the router holds then. `window`: when the share may rise.
 ///
@@ -38,11 +27,11 @@ pub async fn by_hand(
     reason: &str,
     window: Option<&Window>,
     dry_run: bool,
-) -> anyhow::Result<ByHand> {
+) -> anyhow::Result<Answer> {
     loop {
         let seen = router.read().await?;
         let Some(record) = seen.record.clone()? else {
-            return Ok(ByHand::Refused(
+            return Ok(Answer::Refused(
                 "no rollout is recorded: begin one with shift-traffic start".to_owned(),
             ));
         };
@@ -54,18 +43,18 @@ pub async fn by_hand(
         });
         let (step, after) = match decided {
             Ok(decided) => decided,
-            Err(why) => return Ok(ByHand::Refused(why)),
+            Err(why) => return Ok(Answer::Refused(why)),
         };
         if let Some(why) = in_the_way(&seen, &record, &after) {
-            return Ok(ByHand::Refused(why));
+            return Ok(Answer::Refused(why));
         }
         if dry_run {
-            return Ok(ByHand::WouldWrite(router.describe(&seen, &after)));
+            return Ok(Answer::WouldWrite(router.describe(&seen, &after)));
         }
         match router.write(&seen, &after).await {
             Ok(_) => {
                 desk.note(&after, event_of(step, record.weight, reason));
-                return Ok(ByHand::Done(after));
+                return Ok(Answer::Recorded(after));
             }
             Err(WriteError::Conflict) => {}
             Err(WriteError::Rejected(why)) => bail!("{}: {why}", wish.in_words()),
@@ -83,12 +72,12 @@ fn in_the_way(seen: &Seen, before: &Record, after: &Record) -> Option<String> {
     if let Some(refusal) = seen.shares.refusal(after.weight) {
         return Some(refusal);
     }
-    let up = seen.capacity?;
-    let rises = after.weight > before.weight && up.candidate == 0;
-    let falls = after.weight < before.weight && up.stable == 0 && up.candidate > 0;
+    let (stable, candidate) = (&before.stable.backend, &before.candidate.backend);
+    let rises = after.weight > before.weight && seen.up(candidate) == Some(0);
+    let falls = after.weight < before.weight && seen.up(stable) == Some(0) && seen.up(candidate) > Some(0);
     let empty = match (rises, falls) {
-        (true, _) => &before.candidate.backend,
-        (_, true) => &before.stable.backend,
+        (true, _) => candidate,
+        (_, true) => stable,
         _ => return None,
     };
     Some(format!(

@@ -66,9 +66,11 @@ pub fn decide(
     let here = || format!("the rollout is {}", record.state_in_words());
     match (wish, &record.state) {
         (&Wish::Set(Weight::ZERO) | Wish::Pause, State::Holding { .. }) if record.weight == Weight::FULL => {
-            Err("all the traffic is on the candidate and stable may be small by now: \
+            Err(
+                "all the traffic is on the candidate and stable may be small by now: \
                  shift-traffic rollback takes it back, with stable's capacity first"
-                .to_owned())
+                    .to_owned(),
+            )
         }
         (&Wish::Set(Weight::ZERO), State::Holding { .. })
         | (Wish::Pause, State::Ready { .. } | State::Holding { .. }) => Ok(Move::Pause(reason.to_owned())),
@@ -198,7 +200,10 @@ mod tests {
             said(&Wish::Go, &gated, 29),
             "nothing waits for a decision now; the next gate is at 2027-01-15T08:00:30Z"
         );
-        assert_eq!(said(&Wish::Go, &holding(1), 29), "nothing waits for a decision now");
+        assert_eq!(
+            said(&Wish::Go, &holding(1), 29),
+            "nothing waits for a decision now"
+        );
     }
 
     #[test]
@@ -234,9 +239,21 @@ mod tests {
         let passed = record(State::Passed);
         for (wish, record, expected) in [
             (Wish::Resume, &paused, "Resume"),
-            (Wish::Resume, &passed, "the rollout is passed: every step ended healthy: only a paused one is resumed"),
-            (Wish::Pause, &paused, "the rollout is paused before step 2 of 3: p: there is nothing to pause"),
-            (Wish::Advance, &paused, "the rollout is paused before step 2 of 3: p: shift-traffic run drives it"),
+            (
+                Wish::Resume,
+                &passed,
+                "the rollout is passed: every step ended healthy: only a paused one is resumed",
+            ),
+            (
+                Wish::Pause,
+                &paused,
+                "the rollout is paused before step 2 of 3: p: there is nothing to pause",
+            ),
+            (
+                Wish::Advance,
+                &paused,
+                "the rollout is paused before step 2 of 3: p: shift-traffic run drives it",
+            ),
             (Wish::Signal(Severity::Watch), &passed, "Signal(Watch, \"why\")"),
         ] {
             assert_eq!(said(&wish, record, 1), expected);

@@ -132,6 +132,7 @@ impl Record {
             ladder,
             gates: undecided(gates),
             keep_old,
+            whole: None,
             signals: Vec::new(),
             state: State::Ready { step: 0 },
             evidence,
@@ -286,6 +287,8 @@ impl Record {
         self.keep_old = keep_old;
         // Whole seconds, as at the start: the grid of looks begins anew with the phase.
         self.evidence.origin = Timestamp::from_second(at.as_second()).unwrap_or(at);
+        // The candidate has had no user since the canary: its caches are cold again.
+        self.evidence.warm_since = None;
     }
 
     fn go(&mut self, by: By<'_>) {

@@ -100,6 +100,11 @@ impl Signal {
     /// Who reported what.
     #[must_use]
     pub fn in_words(&self) -> String {
-        format!("signal ({}) from {}: {}", self.severity.word(), self.by, self.text)
+        format!(
+            "signal ({}) from {}: {}",
+            self.severity.word(),
+            self.by,
+            self.text
+        )
     }
 }

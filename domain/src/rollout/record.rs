@@ -145,6 +145,9 @@ pub struct Record {
     pub gates: Vec<Gate>,
     /// How long the old version stands at least after all traffic has left it.
     pub keep_old: SignedDuration,
+    /// How many pods or servers of stable carried all the traffic when the phase began, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<u32>,
     /// What was reported from outside; the newest [`SIGNALS`].
     pub signals: Vec<Signal>,
     /// Where in it.
@@ -393,6 +396,7 @@ pub(crate) mod tests {
             ladder: Ladder::new(vec![step(1), step(5), step(10)], Require::Proof).unwrap(),
             gates: Vec::new(),
             keep_old: SignedDuration::ZERO,
+            whole: None,
             signals: Vec::new(),
             state,
             evidence: Evidence {

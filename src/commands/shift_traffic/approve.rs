@@ -42,15 +42,13 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     match decision {
         Decision::NoGo => {
             let reason = format!("no-go: {}", hand.reason_or("no reason given"));
-            rollback::at_once(plan, hand, reason).await
+            rollback::decided(plan, hand, reason, false).await
         }
         Decision::Go => {
             let plan = plan.read()?;
             let github = Run::from_variables(variable);
-            match approvers::refusal(&plan.approvers, github.as_ref()).await {
-                Some(why) => Ok(hand::refused(hand.output, &why)),
-                None => hand::move_it(&plan, hand, Wish::Go).await,
-            }
+            let refusal = approvers::refusal(&plan.approvers, github.as_ref()).await;
+            hand::move_it(&plan, hand, Wish::Go, refusal).await
         }
     }
 }

@@ -2,12 +2,15 @@
 
 mod advance;
 mod approve;
+mod finish;
 mod hand;
 mod init;
 mod pause;
+mod promote;
 mod resume;
 mod rollback;
 mod run;
+mod said;
 mod set;
 mod signal;
 mod start;
@@ -53,6 +56,8 @@ enum Verb {
     Approve(approve::Args),
     Signal(signal::Args),
     Rollback(rollback::Args),
+    Promote(promote::Args),
+    Finish(finish::Args),
     /// Print the completions for a shell
     #[command(
         after_help = "Example:\n  shift-traffic completions bash > /etc/bash_completion.d/shift-traffic"
@@ -79,6 +84,8 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         Verb::Approve(args) => approve::run(&plan, args).await,
         Verb::Signal(args) => signal::run(&plan, args).await,
         Verb::Rollback(args) => rollback::run(&plan, args).await,
+        Verb::Promote(args) => promote::run(&plan, args).await,
+        Verb::Finish(args) => finish::run(&plan, args).await,
         Verb::Completions(completions) => Ok(completions.run::<Args>()),
     }
 }

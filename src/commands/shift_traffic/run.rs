@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     commands::{
-        connect::{Outside, outside},
+        connect::{outside, sampler},
         print, say,
         shared::{OutFlag, PlanFlag, blank, desk, judge_settings, metric_source, pin, span, step_outputs},
         variable,
@@ -21,6 +21,7 @@ use crate::{
     operations::{
         drive::{self, Ended, Orders, World},
         look::Watcher,
+        rollback::{RolledBack, afterwards::Afterwards},
     },
 };
 
@@ -82,8 +83,16 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         }
         (false, _) => None,
     };
-    let Outside { router, stacks: _ } = outside(&plan).await?;
-    let router = router.as_ref();
+    let outside = outside(&plan).await?;
+    let router = outside.router.as_ref();
+    let behind = outside.behind(&plan.rollback);
+    let sampler = sampler(&plan)?;
+    let afterwards = Afterwards {
+        behind,
+        sampler: sampler.as_ref(),
+        drain: plan.rollback.drain,
+        scale_down: false,
+    };
     let mut desk = desk(out.out, &plan.notify, github.as_ref());
 
     let seen = router.read().await?;
@@ -111,10 +120,17 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         },
         pin: pin(&plan, None),
         blank: blank(&plan.service, &plan.traffic)?,
+        capacity_within: plan.rollback.capacity_within,
     };
     let record = match drive::take(router, &mut desk, &record.rollout, &orders.blank).await? {
         Ok(record) => record,
         Err(ended) => {
+            // A rollback that was cut off behind the router.
+            let over = RolledBack {
+                outcome: Outcome::Done,
+                record: ended.record.clone(),
+            };
+            afterwards.put_in_order(router, &mut desk, &over).await;
             desk.close(&ended.record, std::time::Duration::from_secs(10))
                 .await;
             return Ok(end(&ended));
@@ -123,6 +139,8 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     let settings = judge_settings(&plan, &record, metrics.has_past());
     let world = World {
         router,
+        behind,
+        afterwards,
         watcher: Watcher::new(metrics.as_ref(), settings, &record, desk.clock.now()),
         dispatcher: dispatcher.as_ref(),
         interrupt,
@@ -148,7 +166,7 @@ fn end(ended: &Ended) -> Outcome {
 }
 
 /// The runner sends SIGINT and 7.5 s later SIGTERM; a shell sends the first, `kill` the second.
-fn interrupts() -> anyhow::Result<watch::Receiver<Option<&'static str>>> {
+pub(super) fn interrupts() -> anyhow::Result<watch::Receiver<Option<&'static str>>> {
     let (sender, receiver) = watch::channel(None);
     for (kind, name) in [
         (SignalKind::interrupt(), "SIGINT"),

@@ -22,7 +22,7 @@ use crate::{
     },
     error::{Usage, chain},
     github::run::Run,
-    operations::by_hand::{ByHand, by_hand},
+    operations::{answer::Answer, by_hand::by_hand},
 };
 
 /// The rollback does not wait longer than this until the signal is recorded.
@@ -32,7 +32,7 @@ const RECORDING: Duration = Duration::from_secs(2);
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 critical      users are hurt now, or a vulnerability: all traffic back at once
-degradation   worse for a while already: all traffic back
+degradation   worse for a while already: traffic back step by step, as `rollback --gradual`
 corruption    data is damaged: all traffic back at once; a person decides about restoring
 watch         nothing rises until `shift-traffic approve go`
 
@@ -65,7 +65,10 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     };
     let text = hand.reason_or("");
     if text.is_empty() {
-        return Err(Usage("signal needs --reason TEXT: what was seen, for those who must act on it".to_owned()).into());
+        return Err(Usage(
+            "signal needs --reason TEXT: what was seen, for those who must act on it".to_owned(),
+        )
+        .into());
     }
     if severity == Severity::Watch {
         return hand::run(plan, hand, Wish::Signal(severity)).await;
@@ -74,7 +77,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         record(plan, &hand, severity, &text).await;
     }
     let reason = format!("signal ({}): {text}", severity.word());
-    let outcome = rollback::at_once(plan, hand, reason).await;
+    let outcome = rollback::decided(plan, hand, reason, severity == Severity::Degradation).await;
     if severity == Severity::Corruption {
         say(
             "data is damaged, the signal says: traffic is only the first part of it. A person has to decide now whether \
@@ -94,14 +97,14 @@ async fn record(plan: &PlanFlag, hand: &Hand, severity: Severity, text: &str) {
         let mut desk = desk(hand.out.out.clone(), &plan.notify, github.as_ref());
         let wish = Wish::Signal(severity);
         let done = by_hand(router.as_ref(), &mut desk, &wish, text, None, false).await?;
-        if let ByHand::Done(record) = &done {
+        if let Answer::Recorded(record) = &done {
             desk.close(record, Duration::ZERO).await;
         }
         anyhow::Ok(done)
     };
     match timeout(RECORDING, recording).await {
-        Ok(Ok(ByHand::Done(_) | ByHand::WouldWrite(_))) => {}
-        Ok(Ok(ByHand::Refused(why))) => say(&format!("the signal is not recorded: {why}")),
+        Ok(Ok(Answer::Recorded(_) | Answer::WouldWrite(_))) => {}
+        Ok(Ok(Answer::Refused(why))) => say(&format!("the signal is not recorded: {why}")),
         Ok(Err(error)) => say(&format!("the signal is not recorded: {}", chain(&error))),
         Err(_) => say("the signal is not recorded: the router did not answer in time"),
     }

@@ -40,6 +40,8 @@ pub(super) struct Driving {
     pub(super) generation: u64,
     /// What forbids a rise.
     pub(super) obstacles: Vec<String>,
+    /// The candidate is not the one that the rollout began with: why it may have no users, in words.
+    pub(super) third: Option<String>,
     /// What was said already and is not said again while it lasts.
     pub(super) router_error: Option<String>,
     call_error: Option<String>,
@@ -57,6 +59,7 @@ impl Driving {
             generation: record.generation,
             record,
             obstacles: Vec::new(),
+            third: None,
             router_error: None,
             call_error: None,
             judged: None,

@@ -5,6 +5,7 @@
 //! rollback, a newer driver.
 
 mod driving;
+mod rising;
 mod seeing;
 
 use std::time::Duration;
@@ -24,9 +25,10 @@ use rollgate_domain::{
 use tokio::sync::watch;
 
 use super::{
+    capacity::Behind,
     desk::Desk,
     look::Watcher,
-    rollback::{self, Base},
+    rollback::{self, Base, Way, afterwards::Afterwards},
 };
 use crate::{
     github::dispatch::Dispatcher,
@@ -44,6 +46,10 @@ const ROLLING_BACK: SignedDuration = SignedDuration::from_mins(5);
 pub struct World<'a> {
     /// Splits the traffic and keeps the record.
     pub router: &'a dyn Router,
+    /// What runs behind it.
+    pub behind: Behind<'a>,
+    /// Puts the rest in order after a rollback.
+    pub afterwards: Afterwards<'a>,
     /// Looks and judges.
     pub watcher: Watcher<'a>,
     /// Calls the successor, if one is wanted.
@@ -63,6 +69,8 @@ pub struct Orders {
     pub pin: Pin,
     /// For a rollback over a record that cannot be read.
     pub blank: Start,
+    /// How long a rollback waits for stable's capacity.
+    pub capacity_within: SignedDuration,
 }
 
 /// How the run ended.
@@ -127,7 +135,8 @@ pub async fn take(
                     blank: blank.clone(),
                     fence: None,
                 };
-                let done = rollback::roll_back(router, desk, base, reason, ROLLING_BACK).await;
+                let way = Way::router_only(ROLLING_BACK);
+                let done = rollback::roll_back(router, desk, base, reason, &way).await;
                 return ended(refused(done.outcome), done.record);
             }
             State::RolledBack { .. } => return ended(Outcome::Refused, record),
@@ -150,7 +159,13 @@ pub async fn take(
             | State::Paused { .. }
             | State::RollingBack { .. } => {}
         }
-        if let Some(drift) = seen.drift {
+        // On the way back: what somebody lowered by hand stays so, and the rest follows.
+        let on_the_way = matches!(record.state, State::RollingBack { .. });
+        let record = match seen.share_of(&record.candidate.backend).filter(|_| on_the_way) {
+            Some(share) => record.after(Move::Lower(share, String::new()), desk.by())?,
+            None => record,
+        };
+        if let Some(drift) = seen.drift.clone().filter(|_| !on_the_way) {
             // Writing would raise what somebody has lowered by hand.
             desk.note(
                 &record,
@@ -216,7 +231,8 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
     desk.journal.judgement(&world.watcher.judgement(&driver.record));
     driver.watch(&mut world, desk).await;
     loop {
-        let seen = driver.see(world.router, desk, &orders.pin).await;
+        let behind = world.behind;
+        let seen = driver.see(world.router, &behind, desk, &orders.pin).await;
         if !driver.owns() {
             // Another rollout, whatever its generation: the router was set back and begun anew.
             return driver.leave(Outcome::Fenced, false, desk, None).await;
@@ -235,25 +251,36 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
             successor,
             patience: orders.patience,
         });
-        match action {
+        match driver.instead_of(action) {
             Action::Move(Move::RollBack(reason)) => {
                 let base = Base {
                     known: Some(&driver.record),
                     blank: orders.blank.clone(),
                     fence: Some(generation),
                 };
-                let leaving = leaving(&mut world.interrupt);
+                let way = Way {
+                    behind,
+                    patience: ROLLING_BACK,
+                    capacity_within: orders.capacity_within,
+                };
+                let leaving_now = leaving(&mut world.interrupt);
                 let done = tokio::select! {
                     biased;
-                    done = rollback::roll_back(world.router, desk, base, &reason, ROLLING_BACK) => Some(done),
-                    () = leaving => None,
+                    done = rollback::roll_back(world.router, desk, base, &reason, &way) => Some(done),
+                    () = leaving_now => None,
                 };
                 let interrupted = *world.interrupt.borrow();
                 let Some(done) = done else {
                     driver.give_up(desk);
                     return driver.leave(Outcome::Stuck, false, desk, interrupted).await;
                 };
-                driver.record = done.record;
+                driver.record = done.record.clone();
+                // The traffic is back: whoever is asked to leave leaves the rest to the next rollback.
+                tokio::select! {
+                    biased;
+                    () = world.afterwards.put_in_order(world.router, desk, &done) => {}
+                    () = leaving(&mut world.interrupt) => {}
+                }
                 return driver
                     .leave(refused(done.outcome), false, desk, interrupted)
                     .await;

@@ -3,6 +3,7 @@
 pub mod gateway_api;
 pub mod haproxy;
 pub mod istio;
+pub mod last_digits;
 pub mod nginx;
 pub mod replica_ratio;
 pub mod service_selector;
@@ -115,6 +116,17 @@ impl Seen {
             share.rest()
         })
     }
+
+    /// How many servers of `backend`, one of the two, are up, if the router tells.
+    #[must_use]
+    pub fn up(&self, backend: &str) -> Option<u32> {
+        let capacity = self.capacity?;
+        Some(if backend == self.candidate {
+            capacity.candidate
+        } else {
+            capacity.stable
+        })
+    }
 }
 
 /// Which shares a router can give.
@@ -151,6 +163,8 @@ pub struct Capacity {
     pub stable: u32,
     /// Of the backend that is tried.
     pub candidate: u32,
+    /// Requests that the latter has not answered yet, if the router tells.
+    pub sessions: Option<u32>,
 }
 
 /// Why a write did not happen, or not everywhere.

@@ -70,6 +70,7 @@ impl Fake {
             capacity: Some(Capacity {
                 stable: 1,
                 candidate: 1,
+                sessions: None,
             }),
             shares: Shares::Every,
             token: record.encode(),
@@ -238,6 +239,13 @@ pub(super) async fn driven(
     let (sender, interrupt) = watch::channel(None);
     let world = World {
         router: fake,
+        behind: Behind::default(),
+        afterwards: Afterwards {
+            behind: Behind::default(),
+            sampler: None,
+            drain: SignedDuration::from_secs(1),
+            scale_down: false,
+        },
         watcher: Watcher::new(fake, settings, &record, fake.clock.now()),
         dispatcher: None,
         interrupt,
@@ -250,6 +258,7 @@ pub(super) async fn driven(
         },
         pin: pin(),
         blank: start(),
+        capacity_within: SignedDuration::from_mins(2),
     };
     orders(&mut told);
     let signal = async {

@@ -92,10 +92,12 @@ impl Haproxy {
             let here = Capacity {
                 stable: up(&self.stable)?,
                 candidate: up(&self.candidate)?,
+                sessions: None,
             };
             least = Some(least.map_or(here, |least| Capacity {
                 stable: least.stable.min(here.stable),
                 candidate: least.candidate.min(here.candidate),
+                sessions: None,
             }));
         }
         least.context("the plan names no HAProxy socket")
