@@ -11,6 +11,7 @@ pub mod finish;
 pub mod look;
 pub mod promote;
 pub mod rollback;
+pub mod standby;
 pub mod start;
 
 #[cfg(test)]

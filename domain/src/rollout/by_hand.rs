@@ -3,7 +3,7 @@
 //! A person may do less than nothing against the plan: whatever raises the share needs a driver that watches,
 //! every `go` that is due, and an open window. Whatever lowers it needs none of them.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{
     rollout::{
@@ -11,13 +11,11 @@ use crate::{
         next,
         phase::Severity,
         record::{Record, State},
+        standby,
         window::Window,
     },
     weight::Weight,
 };
-
-/// A driver that has not written for this long is not watching: it writes every 15 s.
-pub const ALIVE: SignedDuration = SignedDuration::from_secs(60);
 
 /// What somebody asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,8 +124,7 @@ fn step_of(weight: Weight, record: &Record) -> Result<usize, String> {
 
 /// What stands for every rise also stands for one by hand.
 fn may_rise(record: &Record, now: Timestamp, window: Option<&Window>) -> Result<(), String> {
-    let silence = now.duration_since(record.driver.heartbeat);
-    if silence > ALIVE {
+    if let Some(silence) = standby::silence(record, now) {
         return Err(format!(
             "nobody watches: {} last wrote {:.0} s ago; start a driver with shift-traffic run",
             record.driver.run,
@@ -158,7 +155,7 @@ mod tests {
         phase::{Gate, Phase},
         record::tests::{at, record},
     };
-    use jiff::tz::TimeZone;
+    use jiff::{SignedDuration, tz::TimeZone};
 
     fn holding(step: usize) -> Record {
         record(State::Holding { step, since: at(0) })

@@ -12,4 +12,5 @@ pub mod moves;
 pub mod next;
 pub mod phase;
 pub mod record;
+pub mod standby;
 pub mod window;

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crashes;
+mod decisions;
 mod drivers;
 mod main_job;
 mod metrics_trouble;

@@ -1,6 +1,7 @@
 //! The loop against a world of fakes that remember, under tokio's paused clock: days in milliseconds.
 
 mod fake;
+mod people;
 
 use fake::{Fake, at, driven, fake};
 
