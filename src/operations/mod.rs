@@ -12,6 +12,7 @@ pub mod look;
 pub mod promote;
 pub mod rollback;
 pub mod standby;
+pub mod standing;
 pub mod start;
 
 #[cfg(test)]

@@ -9,5 +9,7 @@ mod metrics_trouble;
 mod people;
 mod record;
 mod signals;
+mod standby;
+mod status;
 mod traffic;
 mod with_prometheus;
