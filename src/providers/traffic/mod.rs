@@ -6,6 +6,8 @@ pub mod istio;
 pub mod last_digits;
 pub mod nginx;
 pub mod replica_ratio;
+#[allow(dead_code, reason = "its users come next")]
+mod routed_object;
 pub mod service_selector;
 
 use rollgate_domain::{
