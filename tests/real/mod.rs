@@ -5,3 +5,4 @@ mod haproxy;
 mod health;
 mod kube;
 mod prometheus;
+mod stacks;

@@ -1,5 +1,6 @@
 //! Routers: who gets the traffic, and where the rollout is recorded.
 
+pub(in crate::providers) mod annotation;
 pub mod gateway_api;
 pub mod haproxy;
 pub mod istio;
