@@ -1,9 +1,12 @@
 //! The Kubernetes API server: one client for every provider that needs it.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
-use kube::{Client, Config};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 
 /// An API server answers within milliseconds; one that takes longer is asked again, by the loop that asked.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,9 +24,29 @@ impl Cluster {
     ///
     /// None of them names a cluster, or what they name cannot be used.
     pub async fn connect() -> anyhow::Result<Self> {
-        let mut config = Config::infer().await.context(
+        let config = Config::infer().await.context(
             "find a Kubernetes cluster by KUBECONFIG, ~/.kube/config or the pod's service account",
         )?;
+        Self::of(config)
+    }
+
+    /// The cluster that a kubeconfig's current context names. Nothing is asked yet.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or used.
+    pub async fn by_kubeconfig(path: &Path) -> anyhow::Result<Self> {
+        let read = || format!("read {}", path.display());
+        let kubeconfig = Kubeconfig::read_from(path).with_context(read)?;
+        let options = KubeConfigOptions::default();
+        Self::of(
+            Config::from_custom_kubeconfig(kubeconfig, &options)
+                .await
+                .with_context(read)?,
+        )
+    }
+
+    fn of(mut config: Config) -> anyhow::Result<Self> {
         config.connect_timeout = Some(PATIENCE);
         config.read_timeout = Some(PATIENCE);
         config.write_timeout = Some(PATIENCE);

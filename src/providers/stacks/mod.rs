@@ -44,6 +44,9 @@ pub struct Stack {
     pub trouble: Option<String>,
     /// Background workers that are asked for, if it has any.
     pub workers: Option<u32>,
+    /// Whether its share is nothing but its part of the pods. The router scales it then: nobody else may, and
+    /// nobody waits for pods before a share is written.
+    pub follows_share: bool,
 }
 
 /// A HorizontalPodAutoscaler.
@@ -64,8 +67,11 @@ pub enum Wish {
     AtLeast(u32),
     /// An autoscaler must not go below so many pods (`finish` or a rollback ends that with [`Self::AsBefore`]).
     Hold(u32),
-    /// Pods and autoscaler as they were before the first wish of this rollout.
+    /// Pods and autoscaler as they were before the first wish of this rollout: for a version that has no traffic.
     AsBefore,
+    /// The pods it has stay, for good, and the autoscaler is as it was: for a version that has all the traffic.
+    /// What was remembered is forgotten, or the next rollout would go back to it.
+    Settled,
     /// No pods: its objects stay.
     Nothing,
     /// No background workers.

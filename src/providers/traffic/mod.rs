@@ -3,6 +3,7 @@
 pub mod gateway_api;
 pub mod haproxy;
 pub mod istio;
+pub mod last_digits;
 mod lock;
 pub mod nginx;
 pub mod replica_ratio;

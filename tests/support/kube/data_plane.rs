@@ -74,6 +74,11 @@ spec:
         contour
             .args(["serve", "--insecure", "--disable-leader-election"])
             .args(["--kubernetes-client-qps=500", "--kubernetes-client-burst=1000"])
+            // It knows these in versions that the Gateway API no longer serves.
+            .args(
+                ["tlsroutes", "tcproutes", "backendtlspolicies"]
+                    .map(|kind| format!("--disable-feature={kind}")),
+            )
             .arg(flag("config-path", &config))
             .arg(flag("kubeconfig", &cluster.admin().kubeconfig()));
         for server in [
@@ -87,8 +92,9 @@ spec:
         ] {
             contour.arg(format!("--{server}-address={address}"));
         }
-        let contour = cluster.server(&mut contour);
+        let mut contour = cluster.server(&contour);
         until("Contour begins", BEGIN, || {
+            assert!(!contour.is_over(), "{}", cluster.log("contour"));
             http(&format!("{address}:8000"), "GET /healthz", "").filter(|(status, _)| *status == 200)
         });
 
@@ -124,7 +130,7 @@ spec:
             cluster,
             network,
             _contour: contour,
-            _envoy: cluster.server(&mut envoy),
+            _envoy: cluster.server(&envoy),
         }
     }
 

@@ -1,0 +1,338 @@
+//! Deployments behind Services, with their autoscalers and background workers.
+//!
+//! In: names of Services, labels and Deployments. Out: how many pods of each version get requests and why others do
+//! not; patches of `spec.replicas` and of an autoscaler's `spec.minReplicas`, one for each object, nothing else.
+//!
+//! Source: <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/>,
+//! <https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/>
+
+mod dial;
+mod find;
+mod trouble;
+mod wishes;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use anyhow::{Context as _, anyhow, bail};
+use k8s_openapi::api::{
+    apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler, discovery::v1::EndpointSlice,
+};
+use kube::{
+    ResourceExt as _,
+    api::{Patch, PatchParams},
+};
+
+use self::{
+    dial::{Change, Dial, Kind},
+    find::Backend,
+    wishes::{Bounds, Dials, changes},
+};
+use super::{Autoscaler, Stack, Stacks, Wish};
+use crate::providers::cluster::Cluster;
+
+/// So often a patch is tried anew when somebody else wrote in between.
+const TRIES: usize = 10;
+
+/// And so long after the last time: whoever wrote is done by then.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How a backend's name leads to its Deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The backend is a Service; its Deployment is the one whose pods that Service selects.
+    Service,
+    /// The backend is a value of this label in the selector of this Service.
+    Selector {
+        /// The Service.
+        service: String,
+        /// The label.
+        label: String,
+    },
+    /// The backend is a Deployment, one of two behind this Service, whose pods are its share: the router scales
+    /// them, nobody else.
+    Deployment {
+        /// The Service.
+        service: String,
+    },
+}
+
+/// What the plan says of a backend, by the names of Deployments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Serves the requests; none: found by [`Lookup`].
+    pub deployment: Option<String>,
+    /// Works in the background.
+    pub workers: Option<String>,
+}
+
+/// The two versions in one namespace.
+pub struct Kubernetes {
+    cluster: Cluster,
+    namespace: String,
+    lookup: Lookup,
+    named: BTreeMap<String, Named>,
+}
+
+impl Kubernetes {
+    #[must_use]
+    pub fn new(cluster: Cluster, namespace: String, lookup: Lookup, named: BTreeMap<String, Named>) -> Self {
+        Self {
+            cluster,
+            namespace,
+            lookup,
+            named,
+        }
+    }
+
+    /// What `wish` changes of what is there now.
+    async fn changes(&self, backend: &str, wish: Wish) -> anyhow::Result<Vec<Change>> {
+        let what = match wish {
+            Wish::WorkersQuiet | Wish::WorkersAsBefore => {
+                let Some(name) = self.named_workers(backend) else {
+                    return Ok(Vec::new());
+                };
+                let workers = self.get(name).await?;
+                workers.with_context(|| missing_workers(name, backend))?
+            }
+            _ if self.follows_share() => return Ok(Vec::new()),
+            Wish::AtLeast(_) | Wish::Hold(_) | Wish::AsBefore | Wish::Nothing | Wish::Settled => {
+                let Some(pods) = self.backend(backend).await?.pods else {
+                    return without_selector(backend, wish);
+                };
+                self.deployment_of(backend, &pods).await?
+            }
+        };
+        let autoscaler = self.autoscaler_of(&what.name_any()).await?;
+        changes(wish, &dials(&what, autoscaler.as_ref())).map_err(|words| anyhow!(words))
+    }
+
+    async fn apply(&self, change: &Change) -> Result<(), kube::Error> {
+        let Change {
+            kind, name, patch, ..
+        } = change;
+        let params = PatchParams::default();
+        let patch = serde_json::from_value(patch.clone()).map_err(kube::Error::SerdeError)?;
+        let patch = Patch::Json::<()>(patch);
+        match kind {
+            Kind::Deployment => self
+                .api::<Deployment>()
+                .patch(name, &params, &patch)
+                .await
+                .map(drop),
+            Kind::HorizontalPodAutoscaler => {
+                let api = self.api::<HorizontalPodAutoscaler>();
+                api.patch(name, &params, &patch).await.map(drop)
+            }
+        }
+    }
+
+    const fn follows_share(&self) -> bool {
+        matches!(self.lookup, Lookup::Deployment { .. })
+    }
+}
+
+#[async_trait::async_trait]
+impl Stacks for Kubernetes {
+    async fn read(&self, backend: &str) -> anyhow::Result<Stack> {
+        let Backend { pods, service } = self.backend(backend).await?;
+        let endpoints = match &service {
+            Some(service) => Some(ready_endpoints(&self.slices(service).await?)),
+            None => None,
+        };
+        let (workers, no_workers) = match self.named_workers(backend) {
+            Some(name) => match self.get::<Deployment>(name).await? {
+                Some(workers) => (Some(replicas(&workers)), None),
+                None => (None, Some(missing_workers(name, backend))),
+            },
+            None => (None, None),
+        };
+        let Some(selector) = pods else {
+            let ready = endpoints.unwrap_or(0);
+            return Ok(Stack {
+                ready,
+                wanted: ready,
+                trouble: no_workers,
+                workers,
+                ..Stack::default()
+            });
+        };
+        let deployment = self.deployment_of(backend, &selector).await?;
+        let autoscaler = self.autoscaler_of(&deployment.name_any()).await?;
+        let wanted = replicas(&deployment);
+        let all_there = endpoints.is_some_and(|endpoints| endpoints >= wanted);
+        let pods = if all_there {
+            Vec::new()
+        } else {
+            self.pods(&selector).await?
+        };
+        let of_pods = || pods.iter().filter(|pod| trouble::is_ready(pod)).count();
+        let ready = endpoints.unwrap_or_else(|| count(of_pods()));
+        let why = (ready < wanted).then(|| trouble::of_pods(&pods)).flatten();
+        let troubles: Vec<_> = [trouble::of_deployment(&deployment), why, no_workers]
+            .into_iter()
+            .flatten()
+            .collect();
+        Ok(Stack {
+            ready,
+            wanted,
+            autoscaler: autoscaler.as_ref().map(|autoscaler| {
+                let Bounds { min, max, .. } = bounds(autoscaler);
+                Autoscaler {
+                    name: min.name,
+                    min: min.now,
+                    max,
+                }
+            }),
+            images: images(&deployment),
+            trouble: (!troubles.is_empty()).then(|| troubles.join("; ")),
+            workers,
+            follows_share: self.follows_share(),
+        })
+    }
+
+    async fn ask(&self, backend: &str, wish: Wish) -> anyhow::Result<Option<String>> {
+        let mut done = Vec::new();
+        let mut refused: Option<(Change, kube::Error)> = None;
+        for _ in 0..TRIES {
+            let changes = self.changes(backend, wish).await?;
+            // The same change of the same object again: nobody wrote in between, the API server does not want it.
+            if let Some((change, error)) = refused.take_if(|(change, _)| changes.contains(change)) {
+                return Err(error).with_context(|| format!("change {}", change.words));
+            }
+            refused = None;
+            for change in changes {
+                match self.apply(&change).await {
+                    Ok(()) => done.push(change.words),
+                    Err(error) if is_conflict(&error) => {
+                        refused = Some((change, error));
+                        break;
+                    }
+                    Err(error) => return Err(error).with_context(|| format!("change {}", change.words)),
+                }
+            }
+            if refused.is_none() {
+                return Ok((!done.is_empty()).then(|| done.join(", ")));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        bail!("change {backend}: somebody else writes it all the time, {TRIES} tries met a newer version");
+    }
+
+    async fn describe(&self, backend: &str, wish: Wish) -> anyhow::Result<Option<String>> {
+        let changes = self.changes(backend, wish).await?;
+        let lines = changes.iter().map(|change| {
+            let (kind, namespace) = (change.kind.name(), &self.namespace);
+            format!(
+                "{}\n  patch {kind} {namespace}/{}: {}",
+                change.words, change.name, change.patch
+            )
+        });
+        let lines: Vec<_> = lines.collect();
+        Ok((!lines.is_empty()).then(|| lines.join("\n")))
+    }
+}
+
+/// A conflict by number, or a `test` of a JSON Patch that failed; the API server calls both a bad request by 422.
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 409 | 422))
+}
+
+fn missing_workers(name: &str, backend: &str) -> String {
+    format!(
+        "there is no Deployment {name} for background workers; correct backends.{backend}.workers in the plan"
+    )
+}
+
+/// Nobody knows what makes the endpoints of such a Service: it can be taken as it is, and no other way.
+fn without_selector(backend: &str, wish: Wish) -> anyhow::Result<Vec<Change>> {
+    match wish {
+        Wish::Hold(_) | Wish::AsBefore | Wish::Settled => Ok(Vec::new()),
+        Wish::AtLeast(_) | Wish::Nothing | Wish::WorkersQuiet | Wish::WorkersAsBefore => bail!(
+            "Service {backend} has no selector, so nobody knows what makes its endpoints: scale that by hand, or name \
+             its Deployment in the plan as backends.{backend}.deployment"
+        ),
+    }
+}
+
+/// Addresses that get requests, each once: a pod has one for each family of addresses.
+///
+/// Source: <https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditions>
+fn ready_endpoints(slices: &[EndpointSlice]) -> u32 {
+    let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
+    let ready = endpoints.filter(|endpoint| {
+        let conditions = endpoint.conditions.clone().unwrap_or_default();
+        conditions.ready != Some(false) && conditions.terminating != Some(true)
+    });
+    let names = ready.filter_map(|endpoint| {
+        let target = endpoint
+            .target_ref
+            .as_ref()
+            .and_then(|target| target.name.as_ref());
+        target.or_else(|| endpoint.addresses.first())
+    });
+    count(names.collect::<BTreeSet<_>>().len())
+}
+
+/// The images of a Deployment's pods, as they are written there.
+fn images(deployment: &Deployment) -> Vec<String> {
+    let pods = deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.template.spec.as_ref());
+    let containers = pods.into_iter().flat_map(|pods| {
+        let first = pods.init_containers.iter().flatten();
+        first.chain(&pods.containers)
+    });
+    let images: BTreeSet<_> = containers
+        .filter_map(|container| container.image.clone())
+        .collect();
+    images.into_iter().collect()
+}
+
+fn replicas(deployment: &Deployment) -> u32 {
+    // The API server writes 1 where nothing was said.
+    let replicas = deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1);
+    u32::try_from(replicas).unwrap_or(0)
+}
+
+fn dials(deployment: &Deployment, autoscaler: Option<&HorizontalPodAutoscaler>) -> Dials {
+    Dials {
+        pods: Dial {
+            kind: Kind::Deployment,
+            name: deployment.name_any(),
+            now: replicas(deployment),
+            annotations: deployment.metadata.annotations.clone(),
+        },
+        autoscaler: autoscaler.map(bounds),
+    }
+}
+
+fn bounds(autoscaler: &HorizontalPodAutoscaler) -> Bounds {
+    let spec = autoscaler.spec.clone().unwrap_or_default();
+    let owner = autoscaler
+        .owner_references()
+        .iter()
+        .find(|owner| owner.controller == Some(true));
+    Bounds {
+        min: Dial {
+            kind: Kind::HorizontalPodAutoscaler,
+            name: autoscaler.name_any(),
+            // The API server writes 1 where nothing was said.
+            now: u32::try_from(spec.min_replicas.unwrap_or(1)).unwrap_or(0),
+            annotations: autoscaler.metadata.annotations.clone(),
+        },
+        max: u32::try_from(spec.max_replicas).unwrap_or(0),
+        owner: owner.map(|owner| format!("{} {}", owner.kind, owner.name)),
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
