@@ -5,4 +5,5 @@ mod haproxy;
 mod health;
 mod kube;
 mod prometheus;
+mod servers;
 mod stacks;

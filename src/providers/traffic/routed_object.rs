@@ -22,6 +22,10 @@ pub(super) const RECORD: &str = "rollgate.dev/record";
 /// Its place in the object, as JSON Patch writes it.
 const RECORD_PATH: &str = "/metadata/annotations/rollgate.dev~1record";
 
+/// The API server compares texts as they were written, and writes these as escapes: a text with one of them differs from
+/// itself. Records have none of them, a hand may have put one in.
+const GO_ESCAPES: [char; 5] = ['<', '>', '&', '\u{2028}', '\u{2029}'];
+
 /// Where an object is.
 pub(super) struct RoutedObject {
     cluster: Cluster,
@@ -116,7 +120,12 @@ pub(super) fn record(object: &Value) -> Result<Option<Record>, Unreadable> {
 /// that one.
 pub(super) fn put_record(object: &Value, becomes: Option<&str>) -> Vec<Value> {
     let mut operations = Vec::new();
-    if object["metadata"]["annotations"].is_object() {
+    if text(object).is_some_and(|text| text.contains(GO_ESCAPES)) {
+        operations.push(test(
+            "/metadata/resourceVersion",
+            &object["metadata"]["resourceVersion"],
+        ));
+    } else if object["metadata"]["annotations"].is_object() {
         operations.push(test(RECORD_PATH, &json!(text(object))));
     } else {
         operations.push(test("/metadata/annotations", &Value::Null));
@@ -180,6 +189,20 @@ mod tests {
             &patch,
             &json!({ "metadata": { "annotations": { RECORD: "newer" } } })
         ));
+    }
+
+    #[test]
+    fn a_text_that_differs_from_itself_is_tested_by_the_version_of_its_object() {
+        let object =
+            json!({ "metadata": { "annotations": { RECORD: "p95 > 200ms" }, "resourceVersion": "7" } });
+        let patch = put_record(&object, Some("new"));
+        insta::assert_snapshot!(print("Thing shop/web", &patch), @r#"
+        would patch Thing shop/web:
+        [
+          {"op":"test","path":"/metadata/resourceVersion","value":"7"},
+          {"op":"add","path":"/metadata/annotations/rollgate.dev~1record","value":"new"}
+        ]
+        "#);
     }
 
     #[test]

@@ -4,10 +4,13 @@ use rollgate_domain::{rollout::record::Record, weight::Weight};
 use serde_json::{Value, json};
 
 use super::{
-    routes::{Names, Routes, Split, is_ours},
+    routes::{Names, Routes, Split, Target, is_ours},
     users,
 };
-use crate::providers::traffic::Users;
+use crate::providers::traffic::{
+    Users,
+    routed_object::{add, remove, test},
+};
 
 /// What `record` wants of the routes.
 pub(super) struct Change<'a> {
@@ -26,7 +29,12 @@ struct Wanted {
 
 impl<'a> Change<'a> {
     /// None if the record's candidate is neither of the two backends.
-    pub(super) fn new(routes: &'a Routes, names: &'a Names, users: &'a Users, record: &'a Record) -> Option<Self> {
+    pub(super) fn new(
+        routes: &'a Routes,
+        names: &'a Names,
+        users: &'a Users,
+        record: &'a Record,
+    ) -> Option<Self> {
         let candidate = &record.candidate.backend;
         Some(Self {
             candidate: names.backends.iter().position(|name| name == candidate)?,
@@ -42,7 +50,10 @@ impl<'a> Change<'a> {
         if self.record.weight == Weight::ZERO {
             return None;
         }
-        self.routes.splits.iter().find_map(|split| split.obstacle(self.names))
+        self.routes
+            .splits
+            .iter()
+            .find_map(|split| split.obstacle(self.names))
     }
 
     /// The steps that change the routes, behind the `test`s of what they change.
@@ -53,17 +64,21 @@ impl<'a> Change<'a> {
             let here = format!("/spec/http/{place}");
             if is_ours(route) {
                 if !keeps_copies {
-                    tests.push(test(format!("{here}/name"), route["name"].clone()));
-                    steps.push(json!({ "op": "remove", "path": here }));
+                    tests.push(test(&format!("{here}/name"), &route["name"]));
+                    steps.push(remove(&here));
                 }
                 continue;
             }
-            let Some((number, split)) = self.split_at(place) else { continue };
-            let Wanted { before, route: wanted } = self.wanted(number, split, route);
+            let Some((number, split)) = self.split_at(place) else {
+                continue;
+            };
+            let Wanted {
+                before,
+                route: wanted,
+            } = self.wanted(number, split, route);
             self.replace(split, route, &wanted, &mut tests, &mut steps);
             if !keeps_copies {
-                let add = |copy| json!({ "op": "add", "path": here, "value": copy });
-                steps.extend(before.into_iter().rev().map(add));
+                steps.extend(before.iter().rev().map(|copy| add(&here, copy)));
             }
         }
         tests.reverse();
@@ -91,8 +106,9 @@ impl<'a> Change<'a> {
     /// What stands in the way of single users; nothing if they are told apart, or if nobody asks for it.
     pub(super) fn obstacle_of_users(&self) -> Option<String> {
         let splits = self.routes.splits.iter().filter(|_| self.record.is_tried());
-        let mut obstacles =
-            splits.filter_map(|split| users::obstacle(&self.routes.http[split.place], split, self.users, self.names));
+        let mut obstacles = splits.filter_map(|split| {
+            users::obstacle(&self.routes.http[split.place], split, self.users, self.names)
+        });
         obstacles.next()
     }
 
@@ -128,17 +144,12 @@ impl<'a> Change<'a> {
         let foreign = split.targets.iter().filter(|target| target.backend.is_none());
         let foreign: u64 = foreign.map(|target| split.weight(target)).sum();
         let ours = 100_u64.saturating_sub(foreign);
-        let mut candidates = ours * u64::from(self.record.weight.percent()) / 100;
-        let mut stables = ours - candidates;
-        let weight = |backend: usize| match backend == self.candidate {
-            true => std::mem::take(&mut candidates),
-            false => std::mem::take(&mut stables),
-        };
+        let candidates = ours * u64::from(self.record.weight.percent()) / 100;
+        let mut left = [ours - candidates; 2];
+        left[self.candidate] = candidates;
         // What is named twice gets it once.
-        split.targets.iter().map(|target| target.backend).map({
-            let mut weight = weight;
-            move |backend| backend.map(&mut weight)
-        }).collect()
+        let mine = |target: &Target| target.backend.map(|backend| std::mem::take(&mut left[backend]));
+        split.targets.iter().map(mine).collect()
     }
 
     /// The destinations of a route that only the candidate is left in: stable beside it, with what is not its.
@@ -148,7 +159,9 @@ impl<'a> Change<'a> {
             .iter()
             .zip(&split.targets)
             .find(|(_, target)| target.backend == Some(self.candidate));
-        let Some((lost, _)) = lost else { return route["route"].clone() };
+        let Some((lost, _)) = lost else {
+            return route["route"].clone();
+        };
         let mut stable = lost.clone();
         stable["destination"] = self.names.instead_of(&lost["destination"], 1 - self.candidate);
         stable["weight"] = json!(self.record.weight.rest().percent());
@@ -173,7 +186,7 @@ impl<'a> Change<'a> {
         let here = format!("/spec/http/{}/route", split.place);
         if self.routes.is_broken {
             if route != wanted {
-                tests.push(test(here.clone(), route["route"].clone()));
+                tests.push(test(&here, &route["route"]));
                 steps.push(json!({ "op": "replace", "path": here, "value": wanted["route"] }));
             }
             return;
@@ -186,16 +199,12 @@ impl<'a> Change<'a> {
             let weight = |route: &Value| route["route"][index]["weight"].clone();
             // A share of 0 goes over whatever a hand has written; everything else waits for another look.
             if self.record.weight > Weight::ZERO {
-                tests.push(test(format!("{here}/weight"), weight(route)));
+                tests.push(test(&format!("{here}/weight"), &weight(route)));
             }
-            tests.push(test(format!("{here}/destination"), target.destination.clone()));
+            tests.push(test(&format!("{here}/destination"), &target.destination));
             if weight(route) != weight(wanted) || self.record.weight == Weight::ZERO {
-                steps.push(json!({ "op": "add", "path": format!("{here}/weight"), "value": weight(wanted) }));
+                steps.push(add(&format!("{here}/weight"), &weight(wanted)));
             }
         }
     }
-}
-
-fn test(path: String, value: Value) -> Value {
-    json!({ "op": "test", "path": path, "value": value })
 }

@@ -14,12 +14,16 @@ mod routes;
 mod tests;
 mod users;
 
+use anyhow::Context as _;
+use kube::{
+    Api,
+    api::{ApiResource, DynamicObject, ListParams},
+};
 use rollgate_domain::{
     rollout::record::{Record, State},
     weight::Weight,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::{
     change::Change,
@@ -27,38 +31,16 @@ use self::{
 };
 use super::{
     Router, Seen, Shares, Users, WriteError,
-    annotation::{self, Found, Kind, Objects},
+    routed_object::{self, RECORD, RoutedObject},
 };
 use crate::{error::chain, providers::cluster::Cluster};
 
-const VIRTUAL_SERVICE: Kind = Kind {
-    group: "networking.istio.io",
-    version: "v1",
-    kind: "VirtualService",
-    plural: "virtualservices",
-    product: "Istio (1.22 or newer)",
-};
-
-const DESTINATION_RULE: Kind = Kind {
-    kind: "DestinationRule",
-    plural: "destinationrules",
-    ..VIRTUAL_SERVICE
-};
-
 /// A VirtualService.
 pub struct Istio {
-    services: Objects,
-    rules: Objects,
-    route: String,
+    cluster: Cluster,
+    object: RoutedObject,
     names: Names,
     users: Users,
-}
-
-/// What a write must still find.
-#[derive(Deserialize, Serialize)]
-struct Token {
-    found: Found,
-    http: Vec<Value>,
 }
 
 impl Istio {
@@ -72,10 +54,10 @@ impl Istio {
         backends: [String; 2],
         users: Users,
     ) -> Self {
+        let resource = resource("VirtualService", "virtualservices");
         Self {
-            services: Objects::new(cluster.clone(), VIRTUAL_SERVICE, namespace.clone()),
-            rules: Objects::new(cluster, DESTINATION_RULE, namespace.clone()),
-            route,
+            object: RoutedObject::new(cluster.clone(), &resource, &namespace, &route),
+            cluster,
             names: Names {
                 namespace,
                 host,
@@ -88,76 +70,115 @@ impl Istio {
     /// Why the subsets cannot be routed to; nothing if they can, or if their DestinationRule lies elsewhere.
     ///
     /// A route to a subset that no rule defines answers 503.
-    async fn missing_subsets(&self) -> Result<Option<String>, WriteError> {
-        let Some(host) = &self.names.host else { return Ok(None) };
-        // Whoever may not look gets the rule for it: a share is not given blindly.
-        let rules = self
-            .rules
-            .list()
-            .await
-            .map_err(|error| WriteError::Rejected(chain(&error)))?;
-        Ok(missing_subsets(&rules, host, &self.names))
+    async fn missing_subsets(&self) -> anyhow::Result<Option<String>> {
+        let Names { namespace, host, .. } = &self.names;
+        let Some(host) = host else { return Ok(None) };
+        let resource = resource("DestinationRule", "destinationrules");
+        let all: Api<DynamicObject> = Api::namespaced_with(self.cluster.client(), namespace, &resource);
+        let rules = all.list(&ListParams::default()).await;
+        let rules = rules
+            .map_err(|error| self.cluster.trouble(&error))
+            .with_context(|| format!("look for the subsets of {host} in namespace {namespace}"))?;
+        let rules: Result<Vec<_>, _> = rules.items.iter().map(serde_json::to_value).collect();
+        Ok(missing_subsets(
+            &rules.context("read DestinationRules")?,
+            host,
+            &self.names,
+        ))
     }
 
     /// The patch from what was seen to `record`.
     fn patch(&self, seen: &Seen, record: &Record) -> Result<Vec<Value>, WriteError> {
-        let token: Token = serde_json::from_str(&seen.token).map_err(|_| WriteError::Conflict)?;
-        let routes = Routes::of(token.http, &self.names);
+        let object: Value = serde_json::from_str(&seen.token).map_err(|_| WriteError::Conflict)?;
+        let routes = Routes::of(http_of(&object), &self.names);
         let Some(change) = Change::new(&routes, &self.names, &self.users, record) else {
             return Err(WriteError::Rejected(format!(
                 "{} is none of the backends of {}: they are {}",
                 record.candidate.backend,
-                self.title(),
+                self.object.words(),
                 self.names.both()
             )));
         };
         if let Some(refusal) = change.refusal() {
             return Err(WriteError::Rejected(refusal));
         }
-        let mut patch = token.found.tests();
-        let (tests, steps): (Vec<_>, Vec<_>) = change.steps().into_iter().partition(|step| step["op"] == "test");
-        patch.extend(tests);
-        patch.extend(token.found.put(record));
-        patch.extend(steps);
+        let mut patch = routed_object::put_record(&object, Some(&record.encode()));
+        patch.extend(change.steps());
         Ok(patch)
     }
+}
 
-    fn title(&self) -> String {
-        format!("VirtualService {} in namespace {}", self.route, self.names.namespace)
+/// A kind of Istio's networking API, which is `v1` since Istio 1.22.
+fn resource(kind: &str, plural: &str) -> ApiResource {
+    let (group, version) = ("networking.istio.io", "v1");
+    ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version: format!("{group}/{version}"),
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
     }
 }
 
 #[async_trait::async_trait]
 impl Router for Istio {
     async fn read(&self) -> anyhow::Result<Seen> {
-        let object = self.services.get(&self.route).await?;
-        understand(&object, &self.title(), &self.names, &self.users)
+        let object = self.object.get().await?;
+        understand(&object, self.object.words(), &self.names, &self.users)
     }
 
     async fn write(&self, seen: &Seen, record: &Record) -> Result<Seen, WriteError> {
         let patch = self.patch(seen, record)?;
         let begins = matches!(record.state, State::Ready { .. });
-        if (begins || record.weight > seen.share.unwrap_or(Weight::ZERO))
-            && let Some(missing) = self.missing_subsets().await?
-        {
-            return Err(WriteError::Rejected(missing));
+        if begins || record.weight > seen.share.unwrap_or(Weight::ZERO) {
+            match self.missing_subsets().await {
+                Ok(None) => {}
+                Ok(Some(missing)) => return Err(WriteError::Rejected(missing)),
+                // Whoever may not look is told so: a share is not given blindly.
+                Err(error) => return Err(WriteError::Rejected(chain(&error))),
+            }
         }
-        let object = self.services.patch(&self.route, patch).await?;
-        let after = understand(&object, &self.title(), &self.names, &self.users).map_err(WriteError::Unreachable)?;
+        let object = self.object.patch(&patch, false).await?;
+        let after = understand(&object, self.object.words(), &self.names, &self.users)
+            .map_err(WriteError::Unreachable)?;
         if after.share == Some(record.weight) {
             return Ok(after);
         }
         Err(WriteError::Rejected(after.drift.unwrap_or_else(|| {
-            format!("{} took {} and has another share now", self.title(), record.weight)
+            format!(
+                "{} took {} and has another share now",
+                self.object.words(),
+                record.weight
+            )
         })))
     }
 
     fn describe(&self, seen: &Seen, record: &Record) -> String {
         match self.patch(seen, record) {
-            Ok(patch) => annotation::in_words(VIRTUAL_SERVICE, &self.names.namespace, &self.route, &patch),
+            Ok(patch) => routed_object::print(self.object.words(), &patch),
             Err(error) => format!("would change nothing: {error}\n"),
         }
     }
+}
+
+fn http_of(object: &Value) -> Vec<Value> {
+    object["spec"]["http"].as_array().cloned().unwrap_or_default()
+}
+
+/// What a write must still find of `object`, or needs to say so.
+fn token(object: &Value) -> String {
+    let metadata = &object["metadata"];
+    let mut token = json!({
+        "metadata": { "resourceVersion": metadata["resourceVersion"] },
+        "spec": { "http": object["spec"]["http"] },
+    });
+    if metadata["annotations"].is_object() {
+        token["metadata"]["annotations"] = json!({});
+        if let Some(text) = routed_object::text(object) {
+            token["metadata"]["annotations"][RECORD] = json!(text);
+        }
+    }
+    token.to_string()
 }
 
 /// What a VirtualService says.
@@ -166,13 +187,11 @@ impl Router for Istio {
 ///
 /// No route names both backends, and there is no record either: it is not one that was prepared for a rollout.
 fn understand(object: &Value, title: &str, names: &Names, users: &Users) -> anyhow::Result<Seen> {
-    let found = Found::of(object);
-    let http = object["spec"]["http"].as_array().cloned().unwrap_or_default();
-    let routes = Routes::of(http, names);
-    if routes.is_broken && found.text.is_none() {
+    let routes = Routes::of(http_of(object), names);
+    if routes.is_broken && routed_object::text(object).is_none() {
         anyhow::bail!("{}", routes.names_neither(title, names));
     }
-    let record = found.record();
+    let record = routed_object::record(object);
     let recorded = record.as_ref().ok().and_then(Option::as_ref);
     let candidate = recorded.map_or(&names.backends[1], |record| &record.candidate.backend);
     let index = names.backends.iter().position(|name| name == candidate);
@@ -202,10 +221,6 @@ fn understand(object: &Value, title: &str, names: &Names, users: &Users) -> anyh
     }
     drift.extend(recorded.and_then(|record| wrong_users(&routes, names, users, record)));
     drift.extend(analysis(object));
-    let token = Token {
-        found: found.clone(),
-        http: routes.http.clone(),
-    };
     Ok(Seen {
         candidate: candidate.clone(),
         share: index.and_then(|index| routes.share(index)),
@@ -215,7 +230,7 @@ fn understand(object: &Value, title: &str, names: &Names, users: &Users) -> anyh
         unreachable: Vec::new(),
         capacity: None,
         shares: Shares::Every,
-        token: serde_json::to_string(&token)?,
+        token: token(object),
     })
 }
 
@@ -238,7 +253,9 @@ fn wrong_users(routes: &Routes, names: &Names, users: &Users, record: &Record) -
 /// Source: <https://istio.io/latest/docs/reference/config/analysis/>
 fn analysis(object: &Value) -> Option<String> {
     let status = &object["status"];
-    let seen = status["observedGeneration"].as_u64().or_else(|| status["observedGeneration"].as_str()?.parse().ok());
+    // A number of 64 bits may be written as a text.
+    let seen = &status["observedGeneration"];
+    let seen = seen.as_u64().or_else(|| seen.as_str()?.parse().ok());
     if seen != object["metadata"]["generation"].as_u64() {
         return None;
     }
@@ -246,7 +263,11 @@ fn analysis(object: &Value) -> Option<String> {
     let error = messages.iter().find(|message| message["level"] == "ERROR")?;
     let code = error["type"]["code"].as_str().unwrap_or("an error");
     let page = error["documentationUrl"].as_str().unwrap_or_default();
-    Some(format!("istiod says {code} about it {page}").trim_end().to_owned())
+    Some(
+        format!("istiod says {code} about it {page}")
+            .trim_end()
+            .to_owned(),
+    )
 }
 
 /// Which subsets the DestinationRules of `host` lack, if there are such rules.
@@ -262,7 +283,10 @@ fn missing_subsets(rules: &[Value], host: &str, names: &Names) -> Option<String>
         defined.extend(subsets.filter_map(|subset| subset["name"].as_str()));
     }
     let title = title?;
-    let missing = names.backends.iter().find(|name| !defined.contains(&name.as_str()))?;
+    let missing = names
+        .backends
+        .iter()
+        .find(|name| !defined.contains(&name.as_str()))?;
     Some(format!(
         "DestinationRule {title} of {host} has no subset {missing}, so its requests would be answered with 503: add it"
     ))

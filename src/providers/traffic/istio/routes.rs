@@ -81,11 +81,15 @@ pub(super) struct Split {
 
 impl Split {
     fn of(place: usize, route: &Value, names: &Names) -> Self {
-        let targets = route["route"].as_array().into_iter().flatten().map(|target| Target {
-            backend: names.index_of(&target["destination"]),
-            destination: target["destination"].clone(),
-            weight: target["weight"].as_u64(),
-        });
+        let targets = route["route"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|target| Target {
+                backend: names.index_of(&target["destination"]),
+                destination: target["destination"].clone(),
+                weight: target["weight"].as_u64(),
+            });
         Self {
             place,
             name: route["name"].as_str().map(str::to_owned),
@@ -159,7 +163,13 @@ impl Split {
             None => self.weight(target).to_string(),
         };
         let all: Vec<_> = self.targets.iter().map(of).collect();
-        (total != 100).then(|| format!("the weights of {} do not add up to 100: {}", self.title(), all.join(", ")))
+        (total != 100).then(|| {
+            format!(
+                "the weights of {} do not add up to 100: {}",
+                self.title(),
+                all.join(", ")
+            )
+        })
     }
 }
 
@@ -191,7 +201,11 @@ impl Routes {
             .partition(|split| [0, 1].iter().all(|&index| split.count(Some(index)) > 0));
         let is_broken = both.is_empty();
         let splits = if is_broken { one } else { both };
-        Self { http, splits, is_broken }
+        Self {
+            http,
+            splits,
+            is_broken,
+        }
     }
 
     /// Why the VirtualService is none of a rollout's.
@@ -202,13 +216,17 @@ impl Routes {
             let namespace = delegate["namespace"].as_str();
             Some(format!(
                 "; one delegates to VirtualService {name}{}: name that one in traffic.istio.route",
-                namespace.map(|space| format!(" in namespace {space}")).unwrap_or_default()
+                namespace
+                    .map(|space| format!(" in namespace {space}"))
+                    .unwrap_or_default()
             ))
         });
         format!(
             "no http route of {title} names both {}{}",
             names.both(),
-            delegate.unwrap_or_else(|| ": give one of them both as destinations, with the weights 100 and 0".to_owned())
+            delegate.unwrap_or_else(
+                || ": give one of them both as destinations, with the weights 100 and 0".to_owned()
+            )
         )
     }
 
@@ -221,5 +239,7 @@ impl Routes {
 
 /// Whether rollgate made this route for single users.
 pub(super) fn is_ours(route: &Value) -> bool {
-    route["name"].as_str().is_some_and(|name| name.starts_with(PREFIX))
+    route["name"]
+        .as_str()
+        .is_some_and(|name| name.starts_with(PREFIX))
 }

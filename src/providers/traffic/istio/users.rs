@@ -68,8 +68,15 @@ pub(super) fn copies(
     let rules = rules(users, record).into_iter();
     rules
         .filter_map(|rule| {
-            let backend = if rule.is_candidate { candidate } else { 1 - candidate };
-            let at = split.targets.iter().position(|target| target.backend == Some(backend))?;
+            let backend = if rule.is_candidate {
+                candidate
+            } else {
+                1 - candidate
+            };
+            let at = split
+                .targets
+                .iter()
+                .position(|target| target.backend == Some(backend))?;
             let mut target = route["route"][at].clone();
             target.as_object_mut()?.remove("weight");
             let mut copy = route.clone();
