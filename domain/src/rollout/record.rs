@@ -212,11 +212,17 @@ const SEAL: usize = 8;
 impl Record {
     /// The record as text: JSON and behind it a seal, by which an edit by hand is seen.
     ///
-    /// The seal is no secret and keeps nobody out; it tells an own write from a foreign one.
+    /// The seal is no secret and keeps nobody out; it tells an own write from a foreign one. No `<`, `>`, `&` and no
+    /// line separators are in it: a Kubernetes API server, asked whether a text with one of them is still the same,
+    /// says no.
     #[must_use]
     pub fn encode(&self) -> String {
         // A struct of strings, numbers and times has no way to fail.
-        let json = serde_json::to_string(self).unwrap_or_default();
+        let mut json = serde_json::to_string(self).unwrap_or_default();
+        // They can stand in strings only.
+        for plain in ['<', '>', '&', '\u{2028}', '\u{2029}'] {
+            json = json.replace(plain, &format!("\\u{:04x}", u32::from(plain)));
+        }
         format!("{json}{:08x}", crc32fast::hash(json.as_bytes()))
     }
 
@@ -448,6 +454,15 @@ pub(crate) mod tests {
             let record = record(state);
             assert_eq!(Record::decode(&record.encode()), Ok(record));
         }
+    }
+
+    #[test]
+    fn a_record_has_no_signs_that_an_api_server_finds_different_from_themselves() {
+        let reason = "p95 > 200ms & errors < 1 % \\> \u{2028}\u{2029}".to_owned();
+        let record = record(State::RolledBack { reason });
+        let text = record.encode();
+        assert!(!text.contains(['<', '>', '&', '\u{2028}', '\u{2029}']), "{text}");
+        assert_eq!(Record::decode(&text), Ok(record));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 
 mod dial;
 mod find;
-mod trouble;
+pub(in crate::providers) mod trouble;
 mod wishes;
 
 use std::{
@@ -20,18 +20,16 @@ use anyhow::{Context as _, anyhow, bail};
 use k8s_openapi::api::{
     apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler, discovery::v1::EndpointSlice,
 };
-use kube::{
-    ResourceExt as _,
-    api::{Patch, PatchParams},
-};
+use kube::ResourceExt as _;
 
+pub(in crate::providers) use self::find::{own_pods, template_labels};
 use self::{
     dial::{Change, Dial, Kind},
     find::Backend,
     wishes::{Bounds, Dials, changes},
 };
 use super::{Autoscaler, Stack, Stacks, Wish};
-use crate::providers::cluster::Cluster;
+use crate::providers::{cluster::Cluster, traffic::annotation};
 
 /// So often a patch is tried anew when somebody else wrote in between.
 const TRIES: usize = 10;
@@ -109,22 +107,18 @@ impl Kubernetes {
         changes(wish, &dials(&what, autoscaler.as_ref())).map_err(|words| anyhow!(words))
     }
 
-    async fn apply(&self, change: &Change) -> Result<(), kube::Error> {
+    async fn apply(&self, change: &Change) -> kube::Result<()> {
         let Change {
             kind, name, patch, ..
         } = change;
-        let params = PatchParams::default();
-        let patch = serde_json::from_value(patch.clone()).map_err(kube::Error::SerdeError)?;
-        let patch = Patch::Json::<()>(patch);
         match kind {
-            Kind::Deployment => self
-                .api::<Deployment>()
-                .patch(name, &params, &patch)
-                .await
-                .map(drop),
+            Kind::Deployment => {
+                let api = self.api::<Deployment>();
+                annotation::send(&api, name, patch.clone()).await.map(drop)
+            }
             Kind::HorizontalPodAutoscaler => {
                 let api = self.api::<HorizontalPodAutoscaler>();
-                api.patch(name, &params, &patch).await.map(drop)
+                annotation::send(&api, name, patch.clone()).await.map(drop)
             }
         }
     }
