@@ -173,7 +173,9 @@ pub(crate) async fn outside_of(
             };
             Outside {
                 stacks: stacks(&cluster, &namespace, lookup),
-                router: Box::new(ServiceSelector::new(cluster, namespace, service, label, backends)),
+                router: Box::new(ServiceSelector::new(
+                    cluster, &namespace, &service, label, backends,
+                )),
             }
         }
         Traffic::ReplicaRatio(plan::ReplicaRatio {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    analysis::Counts,
     rollout::{
         ladder::Ladder,
         phase::{Gate, Phase, Signal},
@@ -148,6 +149,9 @@ pub struct Record {
     /// How many pods or servers of stable carried all the traffic when the phase began, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<u32>,
+    /// What was counted of stable in this phase while it had traffic, for a source that cannot be asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Counts>,
     /// What was reported from outside; the newest [`SIGNALS`].
     pub signals: Vec<Signal>,
     /// Where in it.
@@ -403,6 +407,7 @@ pub(crate) mod tests {
             gates: Vec::new(),
             keep_old: SignedDuration::ZERO,
             whole: None,
+            baseline: None,
             signals: Vec::new(),
             state,
             evidence: Evidence {

@@ -137,11 +137,11 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    /// What was counted of stable while it had traffic. A source without a past cannot be asked again: the next
-    /// run must be told ([`Settings::frozen`]).
+    /// What was counted of stable while it had traffic, if the source cannot be asked again: then the next run must
+    /// be told ([`Settings::frozen`]).
     #[must_use]
-    pub fn baseline(&self) -> Counts {
-        self.judge.baseline()
+    pub fn baseline(&self) -> Option<Counts> {
+        (!self.metrics.has_past()).then(|| self.judge.baseline())
     }
 
     /// Since when the verdict's proof of health is sought.

@@ -1,6 +1,5 @@
 //! Routers: who gets the traffic, and where the rollout is recorded.
 
-pub(in crate::providers) mod annotation;
 pub mod gateway_api;
 pub mod haproxy;
 pub mod istio;
@@ -8,8 +7,7 @@ pub mod last_digits;
 mod lock;
 pub mod nginx;
 pub mod replica_ratio;
-#[allow(dead_code, reason = "its users come next")]
-mod routed_object;
+pub(in crate::providers) mod routed_object;
 pub mod service_selector;
 
 use rollgate_domain::{

@@ -5,114 +5,93 @@
 //!
 //! Source: <https://kubernetes.io/docs/concepts/services-networking/service/#defining-a-service>
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use k8s_openapi::{
     api::core::v1::Service,
     apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta},
 };
-use kube::Api;
+use kube::api::ApiResource;
 use rollgate_domain::{rollout::record::Record, weight::Weight};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
     Router, Seen, Shares, WriteError,
-    annotation::{self, Held, MANAGER},
+    routed_object::{self, MANAGER, RoutedObject},
 };
-use crate::providers::cluster::Cluster;
+use crate::providers::cluster::{Cluster, Kind, Trouble};
+
+const BECAUSE: &str = "a Service's selector gives all the traffic to one version or to the other; for steps in between use \
+    gateway-api, istio, haproxy, nginx or replica-ratio in the plan, or one step of 100%";
 
 /// A Service whose selector names a version.
 pub struct ServiceSelector {
-    cluster: Cluster,
-    namespace: String,
-    service: String,
+    object: RoutedObject,
     label: String,
     backends: [String; 2],
-}
-
-/// What a write must still find.
-#[derive(Debug, Serialize, Deserialize)]
-struct Token {
-    held: Held,
-    /// The label's value.
-    value: Option<String>,
 }
 
 impl ServiceSelector {
     #[must_use]
     pub fn new(
         cluster: Cluster,
-        namespace: String,
-        service: String,
+        namespace: &str,
+        service: &str,
         label: String,
         backends: [String; 2],
     ) -> Self {
         Self {
-            cluster,
-            namespace,
-            service,
+            object: RoutedObject::new(cluster, &ApiResource::erase::<Service>(&()), namespace, service),
             label,
             backends,
         }
     }
 
-    fn api(&self) -> Api<Service> {
-        Api::namespaced(self.cluster.client(), &self.namespace)
-    }
-
     /// What there is to see in a Service.
-    fn seen(&self, service: &Service) -> anyhow::Result<Seen> {
+    fn seen(&self, object: &Value) -> anyhow::Result<Seen> {
         let Self {
-            namespace,
-            service: name,
             label,
             backends: [first, second],
             ..
         } = self;
-        let spec = service.spec.as_ref();
-        if let Some(host) = spec.and_then(|spec| spec.external_name.as_deref()) {
-            bail!(
-                "Service {namespace}/{name} is a name for {host} (ExternalName): it has no selector to switch"
-            );
-        }
-        let selector = spec
-            .and_then(|spec| spec.selector.as_ref())
-            .filter(|selector| !selector.is_empty());
-        let selector = selector.with_context(|| {
-            format!(
-                "Service {namespace}/{name} has no selector to switch: give it one with {label}: {first}, or use another \
-                 router in the plan"
-            )
-        })?;
-        let value = selector.get(label).cloned();
-        let held = Held::of(&service.metadata);
-        let record = held.record();
+        let service = self.object.words();
+        let selector = object["spec"]["selector"].as_object();
+        let selector = match (&object["spec"]["externalName"], selector) {
+            (Value::String(host), _) => {
+                bail!("{service} is a name for {host} (ExternalName): it has no selector to switch")
+            }
+            (_, Some(selector)) if !selector.is_empty() => selector,
+            _ => bail!(
+                "{service} has no selector to switch: give it one with {label}: {first}, or use another router in the \
+                 plan"
+            ),
+        };
+        let value = selector.get(label).and_then(Value::as_str);
+        let record = routed_object::record(object);
         let known = record.as_ref().ok().and_then(Option::as_ref);
         let (stable, candidate) = known.map_or((first, second), |record| {
             (&record.stable.backend, &record.candidate.backend)
         });
-        let share = match &value {
+        let share = match value {
             Some(value) if value == candidate => Some(Weight::FULL),
             Some(value) if value == stable => Some(Weight::ZERO),
             _ => None,
         };
-        let drift = match (known, share) {
-            (None, None) if record == Ok(None) => {
-                let has = value.map_or_else(|| "does not have it".to_owned(), |value| format!("has {value}"));
-                bail!(
-                    "the selector of Service {namespace}/{name} must name a version by {label}: {first} or {second}, it \
-                     {has}; correct the Service or traffic.service-selector in the plan"
-                );
+        let has = || value.map_or_else(|| "does not have it".to_owned(), |value| format!("has {value}"));
+        let drift = match (&record, share) {
+            (Ok(None), None) => bail!(
+                "the selector of {service} must name a version by {label}: {first} or {second}, it {}; correct the \
+                 Service or traffic.service-selector in the plan",
+                has()
+            ),
+            (Ok(Some(record)), share) if share != Some(record.weight) => {
+                Some(self.drift(object, value, share, record))
             }
-            (Some(record), share) if share != Some(record.weight) => {
-                Some(self.drift(&service.metadata, value.as_deref(), share, record))
-            }
-            (None, None) => Some(format!(
-                "Service {namespace}/{name} selects neither {first} nor {second}"
+            (Err(_), None) => Some(format!(
+                "the selector of {service} must name a version by {label}: {first} or {second}, it {}",
+                has()
             )),
             _ => None,
         };
-        let token = Token { held, value };
         Ok(Seen {
             candidate: candidate.clone(),
             share,
@@ -122,119 +101,86 @@ impl ServiceSelector {
             capacity: None,
             shares: Shares::Only {
                 these: vec![Weight::ZERO, Weight::FULL],
-                because: "a Service's selector gives all the traffic to one version or to the other; for steps in between \
-                          use gateway-api, istio, haproxy, nginx or replica-ratio in the plan, or a single step of 100%"
-                    .to_owned(),
+                because: BECAUSE.to_owned(),
             },
-            token: serde_json::to_string(&token).context("note what was read")?,
+            token: relied_on(object).to_string(),
             record,
         })
     }
 
     /// The selector and the record say different things.
-    fn drift(
-        &self,
-        metadata: &ObjectMeta,
-        value: Option<&str>,
-        share: Option<Weight>,
-        record: &Record,
-    ) -> String {
+    fn drift(&self, object: &Value, value: Option<&str>, share: Option<Weight>, record: &Record) -> String {
         let Self {
-            namespace,
-            service,
+            object: service,
             label,
             ..
         } = self;
-        let wanted = version(record).map_or_else(|| "none of them".to_owned(), str::to_owned);
+        let wanted = version(record).unwrap_or("no version");
+        let candidate = &record.candidate.backend;
         let live = match (share, value) {
-            (Some(share), Some(value)) => {
-                format!(
-                    "selects {label}={value}, so {} has {share}",
-                    record.candidate.backend
-                )
-            }
+            (Some(share), Some(value)) => format!("selects {label}={value}, so {candidate} has {share}"),
             (_, Some(value)) => format!("selects {label}={value}, which is neither version"),
             (_, None) => format!("does not select by {label} any more, so both versions have traffic"),
         };
-        let by = metadata
-            .managed_fields
-            .as_ref()
-            .and_then(|entries| last_writer(entries))
-            .map_or_else(String::new, |manager| format!("{manager} wrote it last; "));
+        let by = last_writer(object).map_or_else(String::new, |manager| {
+            format!("The selector was written last by {manager}. ")
+        });
         format!(
-            "Service {namespace}/{service} {live}; the record says {} ({label}={wanted}). {by}Helm and GitOps put back \
-             what the manifest says: let the manifest say {wanted}, or take spec.selector.{label} out of what they manage \
-             (Argo CD: ignoreDifferences, Flux: a patch that leaves it out)",
+            "{} {live}; the record says {} ({label}={wanted}). {by}Helm and GitOps put back what the manifest says: let it \
+             say {wanted}, or take spec.selector.{label} out of what they manage (Argo CD: ignoreDifferences)",
+            service.words(),
             record.weight
         )
     }
 
-    fn patch(&self, token: &Token, record: &Record) -> Result<Value, WriteError> {
+    /// The label and the record as one.
+    fn patch(&self, seen: &Seen, record: &Record) -> Result<Vec<Value>, WriteError> {
         let Some(version) = version(record) else {
-            let words = format!(
-                "a Service's selector cannot give {}, only 0 % or 100 %",
-                record.weight
-            );
+            let words = format!("{} cannot be given here: {BECAUSE}", record.weight);
             return Err(WriteError::Rejected(words));
         };
-        let label = format!("/spec/selector/{}", annotation::escaped(&self.label));
-        let mut patch = vec![json!({ "op": "test", "path": label, "value": token.value })];
-        patch.extend(token.held.write(record));
-        patch.push(json!({ "op": "add", "path": label, "value": version }));
-        Ok(Value::Array(patch))
+        let object: Value = serde_json::from_str(&seen.token).unwrap_or_default();
+        // As JSON Patch writes a key: RFC 6901, section 3.
+        let label = self.label.replace('~', "~0").replace('/', "~1");
+        let label = format!("/spec/selector/{label}");
+        let mut patch = vec![routed_object::test(
+            &label,
+            &object["spec"]["selector"][&self.label],
+        )];
+        patch.extend(routed_object::put_record(&object, Some(&record.encode())));
+        patch.push(routed_object::add(&label, &json!(version)));
+        Ok(patch)
     }
 }
 
 #[async_trait::async_trait]
 impl Router for ServiceSelector {
     async fn read(&self) -> anyhow::Result<Seen> {
-        let Self {
-            namespace, service, ..
-        } = self;
-        let found = self.api().get_opt(service).await;
-        let found = found.with_context(|| format!("read Service {namespace}/{service}"))?;
-        let found = found.with_context(|| {
-            format!(
-                "there is no Service {service} in namespace {namespace}: create it, or correct \
-                 traffic.service-selector in the plan"
-            )
+        let object = self.object.get().await.map_err(|error| {
+            let is_missing = error
+                .downcast_ref::<Trouble>()
+                .is_some_and(|trouble| trouble.kind == Kind::Missing);
+            if is_missing {
+                error.context("create the Service, or correct traffic.service-selector in the plan")
+            } else {
+                error
+            }
         })?;
-        self.seen(&found)
+        self.seen(&object)
     }
 
     async fn write(&self, seen: &Seen, record: &Record) -> Result<Seen, WriteError> {
-        let token: Token = read_token(&seen.token)?;
-        let patch = self.patch(&token, record)?;
-        match annotation::send(&self.api(), &self.service, patch).await {
-            Ok(service) => self.seen(&service).map_err(WriteError::Unreachable),
-            Err(error) => {
-                let words = error.to_string();
-                let error = annotation::write_error(error);
-                if matches!(error, WriteError::Conflict) {
-                    let now = self.read().await.map_err(WriteError::Unreachable)?;
-                    let now: Token = read_token(&now.token)?;
-                    if now.value == token.value && now.held.is_same(&token.held) {
-                        return Err(WriteError::Rejected(words));
-                    }
-                }
-                Err(error)
-            }
-        }
+        let patch = self.patch(seen, record)?;
+        let object = self.object.patch(&patch, false).await?;
+        self.seen(&object).map_err(WriteError::Unreachable)
     }
 
     fn describe(&self, seen: &Seen, record: &Record) -> String {
-        let Self {
-            namespace, service, ..
-        } = self;
-        match read_token(&seen.token).and_then(|token| self.patch(&token, record)) {
-            Ok(patch) => format!("patch Service {namespace}/{service}: {patch}"),
+        match self.patch(seen, record) {
+            Ok(patch) => routed_object::print(self.object.words(), &patch),
             Err(error) => error.to_string(),
         }
     }
-}
-
-fn read_token(token: &str) -> Result<Token, WriteError> {
-    serde_json::from_str(token).map_err(|error| WriteError::Rejected(format!("read what was seen: {error}")))
 }
 
 /// The label's value that gives the record's share; none for a share in between.
@@ -246,22 +192,36 @@ fn version(record: &Record) -> Option<&str> {
     }
 }
 
+/// Of an object, what a write must still find.
+fn relied_on(object: &Value) -> Value {
+    let Value::Object(annotations) = &object["metadata"]["annotations"] else {
+        return json!({ "metadata": {}, "spec": { "selector": object["spec"]["selector"] } });
+    };
+    let ours = annotations
+        .iter()
+        .filter(|(name, _)| *name == routed_object::RECORD);
+    let ours: serde_json::Map<_, _> = ours.map(|(name, text)| (name.clone(), text.clone())).collect();
+    json!({
+        "metadata": { "annotations": ours, "resourceVersion": object["metadata"]["resourceVersion"] },
+        "spec": { "selector": object["spec"]["selector"] },
+    })
+}
+
 /// Who wrote the selector last, apart from us, and when.
 ///
 /// Source: <https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>
-fn last_writer(entries: &[ManagedFieldsEntry]) -> Option<String> {
-    let wrote = |entry: &&ManagedFieldsEntry| {
-        let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+fn last_writer(object: &Value) -> Option<String> {
+    let metadata: ObjectMeta = serde_json::from_value(object["metadata"].clone()).ok()?;
+    let wrote = |entry: &ManagedFieldsEntry| {
         let is_ours = entry.manager.as_deref() == Some(MANAGER);
+        let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
         !is_ours && fields.is_some_and(|fields| !fields["f:spec"]["f:selector"].is_null())
     };
-    let last = entries
-        .iter()
-        .filter(wrote)
-        .max_by_key(|entry| entry.time.clone())?;
-    let manager = last.manager.as_deref()?;
-    Some(match &last.time {
-        Some(time) => format!("{manager} ({:.0})", time.0),
-        None => manager.to_owned(),
+    let entries = metadata.managed_fields?.into_iter().filter(wrote);
+    let last = entries.max_by_key(|entry| entry.time.clone())?;
+    let manager = last.manager?;
+    Some(match last.time {
+        Some(time) => format!("{manager} at {:.0}", time.0),
+        None => manager,
     })
 }

@@ -195,7 +195,11 @@ impl Kubernetes {
         K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
         K::DynamicType: Default,
     {
-        let found = self.api::<K>().get_opt(name).await;
+        let found = self
+            .api::<K>()
+            .get_opt(name)
+            .await
+            .map_err(|error| self.cluster.trouble(&error));
         let (kind, namespace) = (K::kind(&K::DynamicType::default()).into_owned(), &self.namespace);
         found.with_context(|| format!("read {kind} {namespace}/{name}"))
     }
@@ -210,7 +214,11 @@ impl Kubernetes {
         let mut params = ListParams::default().labels_from(labels).limit(PAGE);
         let mut all = Vec::new();
         loop {
-            let page = api.list(&params).await.with_context(|| {
+            let page = api
+                .list(&params)
+                .await
+                .map_err(|error| self.cluster.trouble(&error));
+            let page = page.with_context(|| {
                 let kind = K::plural(&K::DynamicType::default()).into_owned();
                 format!("list the {kind} with {labels} in namespace {}", self.namespace)
             })?;

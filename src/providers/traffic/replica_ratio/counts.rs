@@ -123,10 +123,10 @@ pub(super) fn shares(total: u32, service: &str) -> Shares {
         format!("; {}", needs.join(", "))
     };
     let because = match total {
-        0 => format!("Service {service} has no pods at all: scale stable up first"),
-        1 => format!("1 pod behind Service {service} gives all or nothing{needs}: scale stable up first"),
+        0 => format!("{service} has no pods at all: scale stable up first"),
+        1 => format!("1 pod behind {service} gives all or nothing{needs}: scale stable up first"),
         _ => format!(
-            "{total} pods behind Service {service} give {} %{needs}: scale stable up first, or use gateway-api, istio, \
+            "{total} pods behind {service} give {} %{needs}: scale stable up first, or use gateway-api, istio, \
              haproxy or nginx in the plan",
             words.join(", ")
         ),
@@ -198,19 +198,19 @@ mod tests {
 
     #[test]
     fn one_percent_of_4_replicas_is_refused_with_the_numbers_that_would_do() {
-        let said = shares(4, "web").refusal(weight(1)).unwrap();
+        let said = shares(4, "Service shop/web").refusal(weight(1)).unwrap();
         assert_eq!(
             said,
             "1 % cannot be given here: 4 pods behind Service web give 0, 25, 50, 75, 100 %; 1 % needs 100 pods, 5 % \
              needs 20 pods, 10 % needs 10 pods: scale stable up first, or use gateway-api, istio, haproxy or nginx in \
              the plan"
         );
-        assert_eq!(shares(100, "web"), Shares::Every);
+        assert_eq!(shares(100, "Service shop/web"), Shares::Every);
     }
 
     #[test]
     fn zero_replicas_give_nothing() {
-        let said = shares(0, "web").refusal(weight(50)).unwrap();
+        let said = shares(0, "Service shop/web").refusal(weight(50)).unwrap();
         assert!(
             said.ends_with("Service web has no pods at all: scale stable up first"),
             "{said}"

@@ -17,6 +17,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use k8s_openapi::api::core::v1::Service;
+use kube::api::ApiResource;
 use rollgate_domain::{rollout::record::Record, weight::Weight};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -28,15 +29,18 @@ use self::{
 };
 use super::{
     Router, Seen, Shares, WriteError,
-    annotation::{self, Held},
+    routed_object::{self, RoutedObject},
 };
 use crate::providers::{
-    cluster::Cluster,
+    cluster::{Cluster, Kind, Trouble},
     stacks::kubernetes::{Kubernetes, Lookup},
 };
 
 /// How many pods there are in all, and whether they are on their way: `4` or `4, moving`.
 const PODS: &str = "rollgate.dev/pods";
+
+/// Its place in the object, as JSON Patch writes it.
+const PODS_PATH: &str = "/metadata/annotations/rollgate.dev~1pods";
 
 /// How long one write waits for pods. Whoever drives must look at the candidate again soon; what is not there by
 /// then is left to the next write.
@@ -47,8 +51,10 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 /// A Service in front of two Deployments.
 pub struct ReplicaRatio {
+    cluster: Cluster,
     namespace: String,
-    service: String,
+    /// The Service.
+    object: RoutedObject,
     backends: [String; 2],
     stacks: Kubernetes,
 }
@@ -56,9 +62,8 @@ pub struct ReplicaRatio {
 /// What a write must still find.
 #[derive(Debug, Serialize, Deserialize)]
 struct Token {
-    held: Held,
-    /// The text beside the record.
-    pods: Option<String>,
+    /// Of the Service, what is ours.
+    object: Value,
     /// How many pods of each Deployment are asked for.
     wanted: BTreeMap<String, u32>,
     /// Why there is nothing between 0 and 100 %, in words.
@@ -67,8 +72,7 @@ struct Token {
 
 /// Everything that a look finds.
 struct Found {
-    held: Held,
-    pods: Option<String>,
+    object: Value,
     stable: Pods,
     candidate: Pods,
 }
@@ -79,46 +83,48 @@ impl ReplicaRatio {
         let lookup = Lookup::Deployment {
             service: service.clone(),
         };
+        let resource = ApiResource::erase::<Service>(&());
         Self {
-            stacks: Kubernetes::new(cluster, namespace.clone(), lookup, BTreeMap::new()),
+            object: RoutedObject::new(cluster.clone(), &resource, &namespace, &service),
+            stacks: Kubernetes::new(cluster.clone(), namespace.clone(), lookup, BTreeMap::new()),
+            cluster,
             namespace,
-            service,
             backends,
         }
     }
 
     async fn find(&self) -> anyhow::Result<Found> {
-        let Self {
-            namespace, service, ..
-        } = self;
-        let found: Option<Service> = self.stacks.get(service).await?;
-        let found = found.with_context(|| {
-            format!(
-                "there is no Service {service} in namespace {namespace}: create it, or correct traffic.replica-ratio in \
-                 the plan"
-            )
+        let object = self.object.get().await.map_err(|error| {
+            let is_missing = error
+                .downcast_ref::<Trouble>()
+                .is_some_and(|trouble| trouble.kind == Kind::Missing);
+            if is_missing {
+                error.context("create the Service, or correct traffic.replica-ratio in the plan")
+            } else {
+                error
+            }
         })?;
-        let spec = found.spec.unwrap_or_default();
-        let selector = spec
-            .selector
-            .filter(|selector| !selector.is_empty() && spec.external_name.is_none());
+        let selector = object["spec"]["selector"]
+            .as_object()
+            .filter(|selector| !selector.is_empty());
+        let selector = selector.filter(|_| object["spec"]["externalName"].is_null());
         let selector = selector.with_context(|| {
-            format!(
-                "Service {namespace}/{service} has no selector: it must select the pods of both Deployments"
-            )
+            let service = self.object.words();
+            format!("{service} has no selector: it must select the pods of both Deployments")
         })?;
-        let held = Held::of(&found.metadata);
-        let record = held.record().ok().flatten();
+        let selector = selector
+            .iter()
+            .filter_map(|(label, value)| Some((label.clone(), value.as_str()?.to_owned())))
+            .collect();
+        let record = routed_object::record(&object).ok().flatten();
         let [first, second] = &self.backends;
         let (stable, candidate) = record.as_ref().map_or((first, second), |record| {
             (&record.stable.backend, &record.candidate.backend)
         });
         let (stable, candidate) =
             tokio::try_join!(self.pods(stable, &selector), self.pods(candidate, &selector))?;
-        let annotations = found.metadata.annotations.as_ref();
         Ok(Found {
-            pods: annotations.and_then(|annotations| annotations.get(PODS).cloned()),
-            held,
+            object,
             stable,
             candidate,
         })
@@ -126,12 +132,12 @@ impl ReplicaRatio {
 
     fn seen(&self, found: Found) -> anyhow::Result<Seen> {
         let Found {
-            held,
-            pods,
+            object,
             stable,
             candidate,
         } = found;
-        let record = held.record();
+        let record = routed_object::record(&object);
+        let pods = pods_text(&object);
         let known = record.as_ref().ok().and_then(Option::as_ref);
         let wanted = Counts {
             stable: stable.size.wanted,
@@ -145,7 +151,7 @@ impl ReplicaRatio {
             0 => Some(Weight::ZERO),
             _ => None,
         });
-        let (total, moving) = (total(pods.as_deref(), wanted), is_moving(pods.as_deref()));
+        let (total, moving) = (total(pods, wanted), is_moving(pods));
         let fits = known.is_none_or(|record| counts::give(record.weight, total, wanted));
         let torn = known.is_some() && moving;
         let mut drift = known.filter(|_| !fits && !moving).map(|record| {
@@ -165,7 +171,7 @@ impl ReplicaRatio {
         }
         let late = [&stable, &candidate]
             .into_iter()
-            .filter(|pods| moving && pods.size.ready < pods.size.wanted);
+            .filter(|pods| moving && pods.size.ready != pods.size.wanted);
         let unreachable = late.map(late_words).collect();
         let fixed = [&stable, &candidate].into_iter().find_map(fixed_by);
         let shares = match &fixed {
@@ -173,12 +179,11 @@ impl ReplicaRatio {
                 these: vec![Weight::ZERO, Weight::FULL],
                 because: because.clone(),
             },
-            None => counts::shares(total, &self.service),
+            None => counts::shares(total, self.object.words()),
         };
         let wanted = [&stable, &candidate].map(|pods| (pods.name.clone(), pods.size.wanted));
         let token = Token {
-            held,
-            pods,
+            object: ours(&object),
             wanted: wanted.into_iter().collect(),
             fixed,
         };
@@ -195,48 +200,43 @@ impl ReplicaRatio {
         })
     }
 
-    /// Share and record as one: the record with `pods` beside it, while both are as they were read.
-    fn patch(held: &Held, before: Option<&str>, pods: &str, record: &Record) -> Value {
-        let mut patch = held.write(record);
-        let path = annotation::path(PODS);
-        // Behind the operation that makes the map where there was none.
-        let at = patch.len() - 1;
-        patch.insert(at, json!({ "op": "test", "path": path, "value": before }));
-        patch.push(json!({ "op": "add", "path": path, "value": pods }));
-        Value::Array(patch)
-    }
-
-    async fn put(&self, patch: Value) -> Result<(), WriteError> {
-        let api = self.stacks.api::<Service>();
-        let patched = annotation::send(&api, &self.service, patch).await;
-        patched.map(drop).map_err(annotation::write_error)
+    /// The record with `pods` beside it, while both are as in `object`.
+    fn patch(object: &Value, pods: &str, record: &Record) -> Vec<Value> {
+        let mut patch = routed_object::put_record(object, Some(&record.encode()));
+        // Behind the operation that makes the map of annotations where there was none.
+        let before_the_record = patch.len() - 1;
+        let before = json!(pods_text(object));
+        patch.insert(before_the_record, routed_object::test(PODS_PATH, &before));
+        patch.push(routed_object::add(PODS_PATH, &json!(pods)));
+        patch
     }
 
     /// Scales until the pods make `target`; false if they have not after [`PATIENCE`].
     async fn scale_to(&self, target: Counts, record: &Record) -> Result<bool, WriteError> {
         let began = Instant::now();
         loop {
+            let found = self.find().await.map_err(WriteError::Unreachable)?;
             let Found {
-                held,
-                stable,
-                candidate,
-                ..
-            } = self.find().await.map_err(WriteError::Unreachable)?;
-            // The Deployments were read before: whoever writes the record from here on claims them, and what
-            // follows fails.
-            if !held.is(record) {
+                stable, candidate, ..
+            } = &found;
+            // After the Deployments, not before: whoever writes a record later than this claims them later, too, and
+            // what follows here fails.
+            let object = self.object.get().await.map_err(WriteError::Unreachable)?;
+            if routed_object::text(&object) != Some(&record.encode()) {
                 return Err(WriteError::Conflict);
             }
             let next = counts::next(target, stable.size, candidate.size);
             let mut is_still = true;
-            for (pods, count) in [(&stable, next.stable), (&candidate, next.candidate)] {
+            for (pods, count) in [(stable, next.stable), (candidate, next.candidate)] {
                 if !pods.is_there || (pods.is_claimed_by(record) && pods.size.wanted == count) {
                     continue;
                 }
                 is_still = false;
-                self.scale(pods, count, record)
-                    .await
-                    .map_err(WriteError::Unreachable)?;
+                match self.scale(pods, count, record).await {
+                    // Somebody wrote in between: look again.
+                    Ok(()) | Err(WriteError::Conflict) => {}
+                    Err(error) => return Err(error),
+                }
             }
             if is_still && is_done(target, stable.size, candidate.size) {
                 return Ok(true);
@@ -260,7 +260,7 @@ impl ReplicaRatio {
             )));
         };
         let now = Counts { stable, candidate };
-        let total = total(token.pods.as_deref(), now);
+        let total = total(pods_text(&token.object), now);
         let refused = |why: String| WriteError::Rejected(why);
         if let Some(why) = &token.fixed
             && ![Weight::ZERO, Weight::FULL].contains(&record.weight)
@@ -268,14 +268,14 @@ impl ReplicaRatio {
             return Err(refused(format!("{} cannot be given here: {why}", record.weight)));
         }
         let target = counts::target(record.weight, total, now).ok_or_else(|| {
-            let why = counts::shares(total, &self.service).refusal(record.weight);
+            let why = counts::shares(total, self.object.words()).refusal(record.weight);
             refused(why.unwrap_or_else(|| format!("{} cannot be given here", record.weight)))
         })?;
         let fits = counts::give(record.weight, total, now);
         // A heartbeat: nobody scales, and nobody else can be in the middle of it.
-        let same_owner = matches!(token.held.record(), Ok(Some(held)) if held.generation == record.generation
+        let same_owner = matches!(routed_object::record(&token.object), Ok(Some(held)) if held.generation == record.generation
             && held.weight == record.weight);
-        let is_still = fits && same_owner && !is_moving(token.pods.as_deref());
+        let is_still = fits && same_owner && !is_moving(pods_text(&token.object));
         let pods = if is_still {
             total.to_string()
         } else {
@@ -286,8 +286,7 @@ impl ReplicaRatio {
             target,
             total,
             is_still,
-            patch: Self::patch(&token.held, token.pods.as_deref(), &pods, record),
-            pods,
+            patch: Self::patch(&token.object, &pods, record),
         })
     }
 }
@@ -299,9 +298,7 @@ struct Plan {
     total: u32,
     /// Nothing has to be scaled.
     is_still: bool,
-    patch: Value,
-    /// The text beside the record, as written first.
-    pods: String,
+    patch: Vec<Value>,
 }
 
 #[async_trait::async_trait]
@@ -318,20 +315,20 @@ impl Router for ReplicaRatio {
         if !(is_as_seen(&found.stable) && is_as_seen(&found.candidate)) {
             return Err(WriteError::Conflict);
         }
-        self.put(plan.patch).await?;
+        self.object.patch(&plan.patch, false).await?;
         let is_done = plan.is_still || self.scale_to(plan.target, record).await?;
         if is_done && !plan.is_still {
-            let found = self.find().await.map_err(WriteError::Unreachable)?;
-            if !found.held.is(record) {
+            let object = self.object.get().await.map_err(WriteError::Unreachable)?;
+            if routed_object::text(&object) != Some(&record.encode()) {
                 return Err(WriteError::Conflict);
             }
-            let still = plan.total.to_string();
-            self.put(Self::patch(&found.held, Some(&plan.pods), &still, record))
-                .await?;
+            let still = Self::patch(&object, &plan.total.to_string(), record);
+            self.object.patch(&still, false).await?;
         }
         let after = self.read().await.map_err(WriteError::Unreachable)?;
         // Nobody may take a fall for done that is not. A rise that is slow is watched meanwhile.
-        if !is_done && plan.target.candidate < plan.now.candidate {
+        let falls = plan.target.candidate == 0 || plan.target.candidate < plan.now.candidate;
+        if !is_done && falls {
             let why = after.unreachable.join("; ");
             return Err(WriteError::Unreachable(anyhow!(
                 "pods are not there after {} s, the next write goes on: {why}",
@@ -342,23 +339,18 @@ impl Router for ReplicaRatio {
     }
 
     fn describe(&self, seen: &Seen, record: &Record) -> String {
-        let Self {
-            namespace, service, ..
-        } = self;
         match read_token(&seen.token).and_then(|token| self.plan(&token, record)) {
             Ok(Plan {
                 now, target, patch, ..
-            }) => format!(
-                "patch Service {namespace}/{service}: {patch}\n\
-                 Deployment {}: {} -> {} pods\n\
-                 Deployment {}: {} -> {} pods",
-                record.stable.backend,
-                now.stable,
-                target.stable,
-                record.candidate.backend,
-                now.candidate,
-                target.candidate
-            ),
+            }) => {
+                let patch = routed_object::print(self.object.words(), &patch);
+                let scale = |name: &str, from: u32, to: u32| {
+                    let namespace = &self.namespace;
+                    format!("would scale Deployment {namespace}/{name} from {from} to {to} pods\n")
+                };
+                let stable = scale(&record.stable.backend, now.stable, target.stable);
+                patch + &stable + &scale(&record.candidate.backend, now.candidate, target.candidate)
+            }
             Err(error) => error.to_string(),
         }
     }
@@ -366,6 +358,22 @@ impl Router for ReplicaRatio {
 
 fn read_token(token: &str) -> Result<Token, WriteError> {
     serde_json::from_str(token).map_err(|error| WriteError::Rejected(format!("read what was seen: {error}")))
+}
+
+/// Of an object, what a write must still find.
+fn ours(object: &Value) -> Value {
+    let Value::Object(annotations) = &object["metadata"]["annotations"] else {
+        return json!({ "metadata": {} });
+    };
+    let is_ours = |name: &str| [routed_object::RECORD, PODS].contains(&name);
+    let ours = annotations.iter().filter(|(name, _)| is_ours(name));
+    let ours: serde_json::Map<_, _> = ours.map(|(name, text)| (name.clone(), text.clone())).collect();
+    json!({ "metadata": { "annotations": ours, "resourceVersion": object["metadata"]["resourceVersion"] } })
+}
+
+/// The text beside the record.
+fn pods_text(object: &Value) -> Option<&str> {
+    object["metadata"]["annotations"][PODS].as_str()
 }
 
 /// How many pods there are in all. Where one version has none, the other one's number is what there is.
@@ -397,6 +405,12 @@ fn is_done(target: Counts, stable: Size, candidate: Size) -> bool {
 
 fn late_words(pods: &Pods) -> String {
     let Size { wanted, ready } = pods.size;
+    if ready > wanted {
+        return format!(
+            "{ready} pods of {} still get requests, {wanted} are asked for",
+            pods.name
+        );
+    }
     let why = pods.trouble.as_deref().unwrap_or("they are on their way");
     format!("{ready} of {wanted} pods of {} are ready: {why}", pods.name)
 }

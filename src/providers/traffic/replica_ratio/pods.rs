@@ -2,20 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::core::{Selector, SelectorExt as _};
+use kube::{
+    api::ApiResource,
+    core::{Selector, SelectorExt as _},
+};
 use rollgate_domain::rollout::record::Record;
 use serde_json::{Value, json};
 
 use super::{ReplicaRatio, counts::Size};
 use crate::providers::{
     stacks::kubernetes::{own_pods, template_labels, trouble},
-    traffic::annotation,
+    traffic::{
+        WriteError,
+        routed_object::{RoutedObject, add, test},
+    },
 };
 
 /// Who scaled last: `GENERATION.SEQUENCE` of the record.
-pub(super) const WRITER: &str = "rollgate.dev/writer";
+const WRITER: &str = "rollgate.dev/writer";
+
+/// Its place in the object, as JSON Patch writes it.
+const WRITER_PATH: &str = "/metadata/annotations/rollgate.dev~1writer";
 
 /// One version's Deployment.
 #[derive(Clone, Debug)]
@@ -42,19 +51,19 @@ impl Pods {
     }
 
     /// The patch that asks for `count` pods in the name of `record`, while it is as it was read.
-    pub(super) fn patch(&self, count: u32, record: &Record) -> Value {
-        let mut patch = vec![json!({ "op": "test", "path": "/spec/replicas", "value": self.size.wanted })];
+    pub(super) fn patch(&self, count: u32, record: &Record) -> Vec<Value> {
+        let mut patch = vec![test("/spec/replicas", &json!(self.size.wanted))];
         if self.annotations.is_some() {
-            patch.push(json!({ "op": "test", "path": annotation::path(WRITER), "value": self.writer() }));
+            patch.push(test(WRITER_PATH, &json!(self.writer())));
         } else {
-            patch.push(json!({ "op": "test", "path": "/metadata/annotations", "value": null }));
-            patch.push(json!({ "op": "add", "path": "/metadata/annotations", "value": {} }));
+            patch.push(test("/metadata/annotations", &Value::Null));
+            patch.push(add("/metadata/annotations", &json!({})));
         }
-        patch.push(json!({ "op": "add", "path": annotation::path(WRITER), "value": claim(record) }));
+        patch.push(add(WRITER_PATH, &json!(claim(record))));
         if count != self.size.wanted {
-            patch.push(json!({ "op": "replace", "path": "/spec/replicas", "value": count }));
+            patch.push(add("/spec/replicas", &json!(count)));
         }
-        Value::Array(patch)
+        patch
     }
 }
 
@@ -78,10 +87,9 @@ impl ReplicaRatio {
         let mut selector: Selector = service.clone().into_iter().collect();
         if !selector.matches(&template_labels(&deployment)) {
             bail!(
-                "Service {}/{} does not select the pods of Deployment {name}: its selector is {selector}; leave out what \
+                "{} does not select the pods of Deployment {name}: its selector is {selector}; leave out what \
                  tells the two versions apart",
-                self.namespace,
-                self.service
+                self.object.words()
             );
         }
         selector.extend(own_pods(&deployment)?);
@@ -106,14 +114,10 @@ impl ReplicaRatio {
         })
     }
 
-    /// Scales a Deployment in the name of `record`; false if somebody else wrote it in between.
-    pub(super) async fn scale(&self, pods: &Pods, count: u32, record: &Record) -> anyhow::Result<bool> {
-        let api = self.stacks.api::<Deployment>();
-        match annotation::send(&api, &pods.name, pods.patch(count, record)).await {
-            Ok(_) => Ok(true),
-            Err(kube::Error::Api(status)) if matches!(status.code, 409 | 422) => Ok(false),
-            Err(error) => Err(error)
-                .with_context(|| format!("scale Deployment {}/{} to {count}", self.namespace, pods.name)),
-        }
+    /// Scales a Deployment in the name of `record`.
+    pub(super) async fn scale(&self, pods: &Pods, count: u32, record: &Record) -> Result<(), WriteError> {
+        let resource = ApiResource::erase::<Deployment>(&());
+        let object = RoutedObject::new(self.cluster.clone(), &resource, &self.namespace, &pods.name);
+        object.patch(&pods.patch(count, record), false).await.map(drop)
     }
 }
