@@ -153,13 +153,16 @@ fn the_readme_names_every_vendors_file() {
                 _ => None,
             }
         })
-        // What vendors of one kind have in common.
+        // What vendors have in common.
         .filter(|path| {
             ![
                 "metrics/http.rs",
                 "metrics/series.rs",
                 "metrics/selector/",
                 "traffic/last_digits.rs",
+                "cluster/trouble.rs",
+                "traffic/lock.rs",
+                "traffic/routed_object.rs",
             ]
             .iter()
             .any(|shared| path.ends_with(shared))

@@ -83,8 +83,7 @@ impl Proxy {
             vec![self.socket()],
             self.map(),
             "web".to_owned(),
-            "blue".to_owned(),
-            "green".to_owned(),
+            ["blue", "green"].map(str::to_owned),
         )
     }
 

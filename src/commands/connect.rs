@@ -74,9 +74,9 @@ pub(crate) fn haproxy(traffic: plan::Haproxy) -> Haproxy {
         sockets,
         map,
         key,
-        backends: [stable, candidate],
+        backends,
     } = traffic;
-    Haproxy::new(sockets, map, key, stable, candidate)
+    Haproxy::new(sockets, map, key, backends)
 }
 
 /// Everything that `plan` names on the side of the traffic.
@@ -173,7 +173,9 @@ pub(crate) async fn outside_of(
             };
             Outside {
                 stacks: stacks(&cluster, &namespace, lookup),
-                router: Box::new(ServiceSelector::new(cluster, namespace, service, label, backends)),
+                router: Box::new(ServiceSelector::new(
+                    cluster, &namespace, &service, label, backends,
+                )),
             }
         }
         Traffic::ReplicaRatio(plan::ReplicaRatio {

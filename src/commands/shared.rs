@@ -209,6 +209,7 @@ pub(crate) fn judge_settings(plan: &Plan, record: &Record, past: bool) -> analys
         },
         // With a past the first request is found again.
         warm_since: if past { None } else { warm_since },
+        frozen: record.baseline,
     }
 }
 

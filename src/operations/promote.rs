@@ -67,3 +67,50 @@ pub async fn promote(router: &dyn Router, desk: &mut Desk, dry_run: bool) -> any
 fn refused(why: String) -> anyhow::Result<Answer> {
     Ok(Answer::Refused(why))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::tests::{FakeRouter, Office, beginning, by, course, holding, promoted};
+    use rollgate_domain::rollout::record::Record;
+
+    async fn answer(record: Record) -> (Answer, FakeRouter) {
+        let router = FakeRouter::new(Some(record));
+        let mut office = Office::new();
+        let answer = promote(&router, &mut office.desk, false)
+            .await
+            .expect("an answer");
+        (answer, router)
+    }
+
+    #[tokio::test]
+    async fn only_a_production_at_100_percent_is_promoted_and_no_share_moves() {
+        let (done, router) = answer(holding(100)).await;
+        assert!(matches!(done, Answer::Recorded(record) if record.stable.backend == "green"));
+        // What was stable is at 0 %, as it was.
+        assert_eq!(router.log(), ["blue 0 %"]);
+
+        let canary = Record::start(beginning(course(Phase::Canary, &[100])), None, by());
+        for (record, why) in [
+            (holding(75), "the candidate has 75 %: promote moves no traffic"),
+            (
+                canary.after(Move::Raise, by()).expect("ready"),
+                "promote belongs to production",
+            ),
+            (canary, "promote needs a candidate with all the traffic"),
+        ] {
+            let (refused, router) = answer(record).await;
+            assert!(
+                matches!(&refused, Answer::Refused(text) if text.contains(why)),
+                "{refused:?}"
+            );
+            assert!(router.log().is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_promoted_already_is_answered_as_it_is() {
+        let (done, router) = answer(promoted()).await;
+        assert_eq!((done, router.log().len()), (Answer::Recorded(promoted()), 0));
+    }
+}

@@ -133,6 +133,7 @@ impl Record {
             gates: undecided(gates),
             keep_old,
             whole: None,
+            baseline: None,
             signals: Vec::new(),
             state: State::Ready { step: 0 },
             evidence,
@@ -289,6 +290,7 @@ impl Record {
         self.evidence.origin = Timestamp::from_second(at.as_second()).unwrap_or(at);
         // The candidate has had no user since the canary: its caches are cold again.
         self.evidence.warm_since = None;
+        self.baseline = None;
     }
 
     fn go(&mut self, by: By<'_>) {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    analysis::Counts,
     rollout::{
         ladder::Ladder,
         phase::{Gate, Phase, Signal},
@@ -148,6 +149,9 @@ pub struct Record {
     /// How many pods or servers of stable carried all the traffic when the phase began, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<u32>,
+    /// What was counted of stable in this phase while it had traffic, for a source that cannot be asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Counts>,
     /// What was reported from outside; the newest [`SIGNALS`].
     pub signals: Vec<Signal>,
     /// Where in it.
@@ -212,11 +216,17 @@ const SEAL: usize = 8;
 impl Record {
     /// The record as text: JSON and behind it a seal, by which an edit by hand is seen.
     ///
-    /// The seal is no secret and keeps nobody out; it tells an own write from a foreign one.
+    /// The seal is no secret and keeps nobody out; it tells an own write from a foreign one. No `<`, `>`, `&` and no
+    /// line separators are in it: a Kubernetes API server, asked whether a text with one of them is still the same,
+    /// says no.
     #[must_use]
     pub fn encode(&self) -> String {
         // A struct of strings, numbers and times has no way to fail.
-        let json = serde_json::to_string(self).unwrap_or_default();
+        let mut json = serde_json::to_string(self).unwrap_or_default();
+        // They can stand in strings only.
+        for plain in ['<', '>', '&', '\u{2028}', '\u{2029}'] {
+            json = json.replace(plain, &format!("\\u{:04x}", u32::from(plain)));
+        }
         format!("{json}{:08x}", crc32fast::hash(json.as_bytes()))
     }
 
@@ -399,6 +409,7 @@ pub(crate) mod tests {
             gates: Vec::new(),
             keep_old: SignedDuration::ZERO,
             whole: None,
+            baseline: None,
             signals: Vec::new(),
             state,
             evidence: Evidence {
@@ -450,6 +461,15 @@ pub(crate) mod tests {
             let record = record(state);
             assert_eq!(Record::decode(&record.encode()), Ok(record));
         }
+    }
+
+    #[test]
+    fn a_record_has_no_signs_that_an_api_server_finds_different_from_themselves() {
+        let reason = "p95 > 200ms & errors < 1 % \\> \u{2028}\u{2029}".to_owned();
+        let record = record(State::RolledBack { reason });
+        let text = record.encode();
+        assert!(!text.contains(['<', '>', '&', '\u{2028}', '\u{2029}']), "{text}");
+        assert_eq!(Record::decode(&text), Ok(record));
     }
 
     #[test]

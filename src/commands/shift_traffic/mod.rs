@@ -38,6 +38,7 @@ Examples:
   shift-traffic run                       drive it: raise, judge, advance, take back
   shift-traffic status                    where it stands
   shift-traffic rollback --reason 'orders fail'
+  shift-traffic finish --manifests k8s/   after the promotion: the old version may go
 
 Exit codes:
   0 done   1 error   2 usage or plan   3 refused or rolled back

@@ -37,8 +37,8 @@ use crate::{
 /// Take all traffic back to stable, whatever the record says
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Raises the generation, so that every driver of the rollout stops. Stable gets the capacity for it first, where it has
-too little. May be repeated.
+Raises the generation, so that every driver of the rollout stops. Stable gets the capacity for it
+first, where it has too little. May be repeated.
 
 Examples:
   shift-traffic rollback --reason 'orders fail since 14:02'

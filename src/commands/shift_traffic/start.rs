@@ -95,8 +95,13 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     let backends = plan.traffic.backends();
     let stable = known("stable", given(stable), backends)?;
     let candidate = known("candidate", given(candidate), backends)?;
-    if stable.is_some() && stable == candidate {
-        return Err(Usage("--stable and --candidate name the same backend".to_owned()).into());
+    if let (Some(stable), Some(candidate)) = (&stable, &candidate)
+        && stable == candidate
+    {
+        return Err(Usage(format!(
+            "--stable {stable} and --candidate {candidate}: these are two different backends"
+        ))
+        .into());
     }
     let outside = outside(&plan).await?;
     let router = outside.router.as_ref();

@@ -110,13 +110,14 @@ impl Driving {
             Move::Promote => Event::Promoted,
             _ => Event::Raised { from },
         };
-        let after = match self.record.after(step, desk.by()) {
+        let mut after = match self.record.after(step, desk.by()) {
             Ok(after) => after,
             Err(illegal) => {
                 self.router_failed(illegal.to_string(), desk);
                 return self.watch(world, desk).await;
             }
         };
+        after.baseline = world.watcher.baseline();
         match world.router.write(&seen, &after).await {
             Ok(_) => {
                 self.record = after;
@@ -209,6 +210,7 @@ impl Driving {
             return;
         };
         after.evidence.warm_since = warm_since;
+        after.baseline = world.watcher.baseline();
         match world.router.write(&seen, &after).await {
             Ok(_) => self.record = after,
             // The next turn reads again.

@@ -8,6 +8,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::{
+    analysis::{Samples, Series, Side},
     rollout::{
         ladder::{Ladder, Require, Step},
         moves::{By, Course, Move, Start},
@@ -22,6 +23,7 @@ use crate::{
     journal::{self, Journal},
     providers::{
         clock::Clock,
+        metrics::Metrics,
         stacks::{Autoscaler, Stack, Stacks, Wish},
         traffic::{Capacity, Router, Seen, Shares, WriteError},
     },
@@ -294,6 +296,52 @@ impl Stacks for FakeStacks {
             Wish::WorkersAsBefore => stack.workers != Some(0),
         };
         Ok((!is_so).then(|| format!("would ask {backend} for {wish:?}")))
+    }
+}
+
+/// What a metric source has counted each second: 990 requests of stable's, 0.1 % of them failed, and the candidate's.
+pub(crate) fn counted(
+    origin: Timestamp,
+    from: Timestamp,
+    to: Timestamp,
+    requests: f64,
+    error_rate: f64,
+) -> Samples {
+    let series = |side, per_second: f64| Series {
+        key: format!("{side:?}"),
+        instance: String::new(),
+        side,
+        points: (from.as_second() + 1..=to.as_second())
+            .filter_map(|second| {
+                let count = (second - origin.as_second() + 600) as f64 * per_second;
+                Some((Timestamp::from_second(second).ok()?, count.floor()))
+            })
+            .collect(),
+    };
+    Samples {
+        requests: vec![series(Side::Stable, 990.0), series(Side::Candidate, requests)],
+        errors: vec![
+            series(Side::Stable, 0.99),
+            series(Side::Candidate, requests * error_rate),
+        ],
+    }
+}
+
+/// A metric source.
+pub(crate) struct Meter {
+    pub(crate) error_rate: f64,
+    pub(crate) down: bool,
+}
+
+#[async_trait::async_trait]
+impl Metrics for Meter {
+    async fn samples(&self, from: Timestamp, to: Timestamp) -> anyhow::Result<Samples> {
+        anyhow::ensure!(!self.down, "the source is down");
+        Ok(counted(at(0), from, to, 50.0, self.error_rate))
+    }
+
+    fn has_past(&self) -> bool {
+        true
     }
 }
 

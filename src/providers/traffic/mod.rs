@@ -4,8 +4,10 @@ pub mod gateway_api;
 pub mod haproxy;
 pub mod istio;
 pub mod last_digits;
+mod lock;
 pub mod nginx;
 pub mod replica_ratio;
+pub(in crate::providers) mod routed_object;
 pub mod service_selector;
 
 use rollgate_domain::{
@@ -85,7 +87,8 @@ pub trait Router: Send + Sync {
 /// What a router has.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// Whose share it is: the record's candidate, or the second of the plan's backends where there is no record.
+    /// Whose share it is: the record's candidate; where no record can be read whom the router's own rules take for
+    /// it, the second of the plan's backends at first.
     pub candidate: String,
     /// The live share of the candidate; the highest where places differ, none where it cannot be told.
     pub share: Option<Weight>,

@@ -8,6 +8,7 @@ mod main_job;
 mod metrics_trouble;
 mod people;
 mod record;
+mod roles;
 mod signals;
 mod standby;
 mod status;

@@ -1,5 +1,6 @@
 //! The loop against a world of fakes that remember, under tokio's paused clock: days in milliseconds.
 
+mod behind;
 mod fake;
 mod people;
 

@@ -37,7 +37,7 @@ pub(super) struct Change {
     /// Its name.
     pub(super) name: String,
     /// The JSON Patch.
-    pub(super) patch: Value,
+    pub(super) patch: Vec<Value>,
     /// For people.
     pub(super) words: String,
 }
@@ -142,7 +142,7 @@ impl Dial {
         Change {
             kind: *kind,
             name: name.clone(),
-            patch: Value::Array(patch),
+            patch,
             words: if to == *now {
                 format!("{kind_name} {name}: {field} stays {now}, for good")
             } else {

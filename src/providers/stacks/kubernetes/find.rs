@@ -36,7 +36,7 @@ pub(super) struct Backend {
 }
 
 impl Kubernetes {
-    pub(super) fn api<K>(&self) -> Api<K>
+    pub(in crate::providers) fn api<K>(&self) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope>,
         K::DynamicType: Default,
@@ -114,7 +114,7 @@ impl Kubernetes {
     }
 
     /// The autoscaler of a Deployment.
-    pub(super) async fn autoscaler_of(
+    pub(in crate::providers) async fn autoscaler_of(
         &self,
         deployment: &str,
     ) -> anyhow::Result<Option<HorizontalPodAutoscaler>> {
@@ -157,7 +157,7 @@ impl Kubernetes {
     }
 
     /// The pods of a backend.
-    pub(super) async fn pods(&self, pods: &Selector) -> anyhow::Result<Vec<Pod>> {
+    pub(in crate::providers) async fn pods(&self, pods: &Selector) -> anyhow::Result<Vec<Pod>> {
         self.list(pods).await
     }
 
@@ -179,7 +179,10 @@ impl Kubernetes {
         Ok(spec.selector.filter(|selector| !selector.is_empty()))
     }
 
-    async fn needed_selector_of(&self, service: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    pub(in crate::providers) async fn needed_selector_of(
+        &self,
+        service: &str,
+    ) -> anyhow::Result<BTreeMap<String, String>> {
         let found = self.selector_of(service).await?;
         found.with_context(|| {
             format!("Service {service} has no selector: it cannot tell whose pods it serves")
@@ -187,12 +190,16 @@ impl Kubernetes {
     }
 
     /// The object, if it is there.
-    pub(super) async fn get<K>(&self, name: &str) -> anyhow::Result<Option<K>>
+    pub(in crate::providers) async fn get<K>(&self, name: &str) -> anyhow::Result<Option<K>>
     where
         K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
         K::DynamicType: Default,
     {
-        let found = self.api::<K>().get_opt(name).await;
+        let found = self
+            .api::<K>()
+            .get_opt(name)
+            .await
+            .map_err(|error| self.cluster.trouble(&error));
         let (kind, namespace) = (K::kind(&K::DynamicType::default()).into_owned(), &self.namespace);
         found.with_context(|| format!("read {kind} {namespace}/{name}"))
     }
@@ -207,7 +214,11 @@ impl Kubernetes {
         let mut params = ListParams::default().labels_from(labels).limit(PAGE);
         let mut all = Vec::new();
         loop {
-            let page = api.list(&params).await.with_context(|| {
+            let page = api
+                .list(&params)
+                .await
+                .map_err(|error| self.cluster.trouble(&error));
+            let page = page.with_context(|| {
                 let kind = K::plural(&K::DynamicType::default()).into_owned();
                 format!("list the {kind} with {labels} in namespace {}", self.namespace)
             })?;
@@ -222,7 +233,7 @@ impl Kubernetes {
 }
 
 /// The labels of the pods that a Deployment makes.
-fn template_labels(deployment: &Deployment) -> BTreeMap<String, String> {
+pub(in crate::providers) fn template_labels(deployment: &Deployment) -> BTreeMap<String, String> {
     let spec = deployment.spec.as_ref();
     let metadata = spec.and_then(|spec| spec.template.metadata.as_ref());
     metadata
@@ -231,7 +242,7 @@ fn template_labels(deployment: &Deployment) -> BTreeMap<String, String> {
 }
 
 /// How a Deployment tells its own pods.
-fn own_pods(deployment: &Deployment) -> anyhow::Result<Selector> {
+pub(in crate::providers) fn own_pods(deployment: &Deployment) -> anyhow::Result<Selector> {
     let selector = deployment.spec.clone().unwrap_or_default().selector;
     selector
         .try_into()

@@ -8,7 +8,7 @@
 
 mod dial;
 mod find;
-mod trouble;
+pub(in crate::providers) mod trouble;
 mod wishes;
 
 use std::{
@@ -20,18 +20,22 @@ use anyhow::{Context as _, anyhow, bail};
 use k8s_openapi::api::{
     apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler, discovery::v1::EndpointSlice,
 };
-use kube::{
-    ResourceExt as _,
-    api::{Patch, PatchParams},
-};
+use kube::{ResourceExt as _, api::ApiResource};
 
+pub(in crate::providers) use self::find::{own_pods, template_labels};
 use self::{
     dial::{Change, Dial, Kind},
     find::Backend,
     wishes::{Bounds, Dials, changes},
 };
 use super::{Autoscaler, Stack, Stacks, Wish};
-use crate::providers::cluster::Cluster;
+use crate::providers::{
+    cluster::Cluster,
+    traffic::{
+        WriteError,
+        routed_object::{self, RoutedObject},
+    },
+};
 
 /// So often a patch is tried anew when somebody else wrote in between.
 const TRIES: usize = 10;
@@ -109,24 +113,16 @@ impl Kubernetes {
         changes(wish, &dials(&what, autoscaler.as_ref())).map_err(|words| anyhow!(words))
     }
 
-    async fn apply(&self, change: &Change) -> Result<(), kube::Error> {
+    async fn apply(&self, change: &Change) -> Result<(), WriteError> {
         let Change {
             kind, name, patch, ..
         } = change;
-        let params = PatchParams::default();
-        let patch = serde_json::from_value(patch.clone()).map_err(kube::Error::SerdeError)?;
-        let patch = Patch::Json::<()>(patch);
-        match kind {
-            Kind::Deployment => self
-                .api::<Deployment>()
-                .patch(name, &params, &patch)
-                .await
-                .map(drop),
-            Kind::HorizontalPodAutoscaler => {
-                let api = self.api::<HorizontalPodAutoscaler>();
-                api.patch(name, &params, &patch).await.map(drop)
-            }
-        }
+        let resource = match kind {
+            dial::Kind::Deployment => ApiResource::erase::<Deployment>(&()),
+            dial::Kind::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
+        };
+        let object = RoutedObject::new(self.cluster.clone(), &resource, &self.namespace, name);
+        object.patch(patch, false).await.map(drop)
     }
 
     const fn follows_share(&self) -> bool {
@@ -195,28 +191,18 @@ impl Stacks for Kubernetes {
 
     async fn ask(&self, backend: &str, wish: Wish) -> anyhow::Result<Option<String>> {
         let mut done = Vec::new();
-        let mut refused: Option<(Change, kube::Error)> = None;
-        for _ in 0..TRIES {
-            let changes = self.changes(backend, wish).await?;
-            // The same change of the same object again: nobody wrote in between, the API server does not want it.
-            if let Some((change, error)) = refused.take_if(|(change, _)| changes.contains(change)) {
-                return Err(error).with_context(|| format!("change {}", change.words));
-            }
-            refused = None;
-            for change in changes {
+        'tries: for _ in 0..TRIES {
+            for change in self.changes(backend, wish).await? {
                 match self.apply(&change).await {
                     Ok(()) => done.push(change.words),
-                    Err(error) if is_conflict(&error) => {
-                        refused = Some((change, error));
-                        break;
+                    Err(WriteError::Conflict) => {
+                        tokio::time::sleep(PAUSE).await;
+                        continue 'tries;
                     }
-                    Err(error) => return Err(error).with_context(|| format!("change {}", change.words)),
+                    Err(error) => return Err(error).context(change.words),
                 }
             }
-            if refused.is_none() {
-                return Ok((!done.is_empty()).then(|| done.join(", ")));
-            }
-            tokio::time::sleep(PAUSE).await;
+            return Ok((!done.is_empty()).then(|| done.join(", ")));
         }
         bail!("change {backend}: somebody else writes it all the time, {TRIES} tries met a newer version");
     }
@@ -224,20 +210,16 @@ impl Stacks for Kubernetes {
     async fn describe(&self, backend: &str, wish: Wish) -> anyhow::Result<Option<String>> {
         let changes = self.changes(backend, wish).await?;
         let lines = changes.iter().map(|change| {
-            let (kind, namespace) = (change.kind.name(), &self.namespace);
+            let words = format!("{} {}/{}", change.kind.name(), self.namespace, change.name);
             format!(
-                "{}\n  patch {kind} {namespace}/{}: {}",
-                change.words, change.name, change.patch
+                "{}\n{}",
+                change.words,
+                routed_object::print(&words, &change.patch)
             )
         });
-        let lines: Vec<_> = lines.collect();
-        Ok((!lines.is_empty()).then(|| lines.join("\n")))
+        let lines: String = lines.collect();
+        Ok((!lines.is_empty()).then_some(lines))
     }
-}
-
-/// A conflict by number, or a `test` of a JSON Patch that failed; the API server calls both a bad request by 422.
-fn is_conflict(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if matches!(status.code, 409 | 422))
 }
 
 fn missing_workers(name: &str, backend: &str) -> String {

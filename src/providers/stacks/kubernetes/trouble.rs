@@ -46,7 +46,7 @@ pub(super) fn of_deployment(deployment: &Deployment) -> Option<String> {
 }
 
 /// Why pods are not ready, the most frequent reason first; none if all are, or nothing is known.
-pub(super) fn of_pods(pods: &[Pod]) -> Option<String> {
+pub(in crate::providers) fn of_pods(pods: &[Pod]) -> Option<String> {
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for pod in pods.iter().filter(|pod| !is_ready(pod)) {
         *reasons.entry(reason(pod)).or_default() += 1;
@@ -62,7 +62,7 @@ pub(super) fn of_pods(pods: &[Pod]) -> Option<String> {
 }
 
 /// Whether a pod gets requests, as far as it says itself.
-pub(super) fn is_ready(pod: &Pod) -> bool {
+pub(in crate::providers) fn is_ready(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none() && condition(pod.status.as_ref(), "Ready").0
 }
 

@@ -1,5 +1,7 @@
 //! The order of a rollback, and what happens when each part of it fails.
 
+mod gradual;
+
 use jiff::SignedDuration;
 use rollgate_domain::{
     exit::Outcome,

@@ -305,3 +305,6 @@ async fn measured(
         ..plan
     })
 }
+
+#[cfg(test)]
+mod tests;
