@@ -26,8 +26,9 @@ use crate::{
 /// End the rollout after its promotion: there is no way back, and the old version may go
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Refused before the plan's keep-old is over, and while the team's own manifests name the old version: what was last
-applied to the routed object is looked at in the cluster, and --manifests names the folder that the next one comes from.
+Refused before the plan's keep-old is over, and while the team's own manifests name the old
+version: what was last applied to the routed object is looked at in the cluster, and --manifests
+names the folder that the next one comes from.
 
 Examples:
   shift-traffic finish --manifests k8s/

@@ -16,8 +16,8 @@ use crate::{
 /// Make the candidate, which has all the traffic, stable now; moves no traffic
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-shift-traffic run does it by itself at the end of production. While the old version stands, shift-traffic rollback
-changes them back.
+shift-traffic run does it by itself at the end of production. While the old version stands,
+shift-traffic rollback changes them back.
 
 Examples:
   shift-traffic promote

@@ -1,8 +1,12 @@
 //! What a router's real part must offer to be held to the contract.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use rollgate::providers::traffic::{Router, Users};
+use rollgate::providers::{
+    cluster::Cluster,
+    traffic::{Router, Users},
+};
+use tokio::runtime::Handle;
 
 /// A fresh world of one router, with two backends and no rollout yet. Gone when it is dropped.
 ///
@@ -46,4 +50,10 @@ pub(crate) trait Bed: Sized {
 
     /// The router is as it was when the bed was made, without a record: restarted, or put back by GitOps.
     fn forget(&self);
+}
+
+/// A client of the tools for the cluster that `kubeconfig` names, a new one each time.
+pub(super) fn cluster(kubeconfig: &Path) -> Cluster {
+    let connect = || Handle::current().block_on(Cluster::by_kubeconfig(kubeconfig));
+    tokio::task::block_in_place(connect).expect("a kubeconfig of the tests")
 }

@@ -26,13 +26,11 @@ impl Bed for Haproxy {
 
     fn router(&self, _: Users) -> Box<dyn Router> {
         let plan = &self.world.plan;
-        let [stable, candidate] = Self::BACKENDS.map(str::to_owned);
         Box::new(haproxy::Haproxy::new(
             plan.sockets.iter().map(PathBuf::from).collect(),
             self.world.map(),
             plan.key.to_owned(),
-            stable,
-            candidate,
+            Self::BACKENDS.map(str::to_owned),
         ))
     }
 

@@ -5,6 +5,7 @@
 
 mod bed;
 mod haproxy;
+mod istio;
 mod promises;
 
 /// Every promise as a test of its own, on beds of one kind.
@@ -45,4 +46,5 @@ macro_rules! contract {
     };
 }
 
-contract!(behind_haproxy, super::haproxy::Haproxy);
+contract!(on_haproxy, super::haproxy::Haproxy);
+contract!(on_istio, super::istio::Istio);
