@@ -40,7 +40,7 @@ impl Proxy {
             .env("SHOP_GREEN", green.address())
             .env("ROLLGATE_MAP", folder.path().join("web.map"))
             .env("HAPROXY_SOCKET", folder.path().join("socket"));
-        let server = Server::start(&mut command, &folder.path().join("haproxy.log"));
+        let server = Server::start(&command, &folder.path().join("haproxy.log"));
         let socket = folder.path().join("socket");
         until("HAProxy begins", Duration::from_secs(10), || {
             std::os::unix::net::UnixStream::connect(&socket).ok()
@@ -83,8 +83,7 @@ impl Proxy {
             vec![self.socket()],
             self.map(),
             "web".to_owned(),
-            "blue".to_owned(),
-            "green".to_owned(),
+            ["blue", "green"].map(str::to_owned),
         )
     }
 

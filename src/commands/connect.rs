@@ -50,9 +50,9 @@ pub(crate) fn haproxy(traffic: plan::Haproxy) -> Haproxy {
         sockets,
         map,
         key,
-        backends: [stable, candidate],
+        backends,
     } = traffic;
-    Haproxy::new(sockets, map, key, stable, candidate)
+    Haproxy::new(sockets, map, key, backends)
 }
 
 /// Everything that `plan` names on the side of the traffic.

@@ -139,23 +139,20 @@ async fn attempt(
         return Ok(Attempt::Already(record.clone()));
     }
     let record = rolled_back(&seen, base, desk, reason);
-    if let Some(capacity) = seen.capacity
-        && capacity.stable == 0
-        && capacity.candidate > 0
-        && seen.share != Some(Weight::ZERO)
+    let (stable, candidate) = (&record.stable.backend, &record.candidate.backend);
+    if seen.up(stable) == Some(0)
+        && let Some(up) = seen.up(candidate).filter(|up| *up > 0)
+        && seen.share_of(candidate) != Some(Weight::ZERO)
     {
         let error = anyhow!(
-            "{} has no server up and {} has {}: taking the traffic back would turn users away; bring {} up",
-            record.stable.backend,
-            record.candidate.backend,
-            capacity.candidate,
-            record.stable.backend
+            "{stable} has no server up and {candidate} has {up}: taking the traffic back would turn users away; \
+             bring {stable} up"
         );
         return Err((error, record));
     }
     match router.write(&seen, &record).await {
         Ok(_) => {
-            let from = seen.share.unwrap_or(Weight::ZERO);
+            let from = seen.share_of(&record.candidate.backend).unwrap_or(Weight::ZERO);
             Ok(Attempt::Done { record, from })
         }
         Err(WriteError::Conflict) => Ok(Attempt::Again),
@@ -184,7 +181,8 @@ pub fn rolled_back(seen: &Seen, base: &Base<'_>, desk: &Desk, reason: &str) -> R
     let moved = here.and_then(|record| record.after(Move::RollBack(reason.to_owned()), desk.by()).ok());
     match (&seen.record, moved) {
         (Err(unreadable), moved) => {
-            let mut record = Record::rescue(base.blank.clone(), unreadable, reason.to_owned(), desk.by());
+            let blank = in_their_roles(&base.blank, seen);
+            let mut record = Record::rescue(blank, unreadable, reason.to_owned(), desk.by());
             if let Some(moved) = moved {
                 // A driver that knows its rollout keeps its name, above whatever generation was written.
                 record = Record {
@@ -199,9 +197,23 @@ pub fn rolled_back(seen: &Seen, base: &Base<'_>, desk: &Desk, reason: &str) -> R
         // There may have been a record, and its driver may live: the generation must be above that, too.
         (Ok(_), None) => {
             let lost = Unreadable::Foreign("no record".to_owned());
-            Record::rescue(base.blank.clone(), &lost, reason.to_owned(), desk.by())
+            Record::rescue(
+                in_their_roles(&base.blank, seen),
+                &lost,
+                reason.to_owned(),
+                desk.by(),
+            )
         }
     }
+}
+
+/// Where no record can be read the router's own rules may still say who is the candidate.
+fn in_their_roles(blank: &Start, seen: &Seen) -> Start {
+    let mut start = blank.clone();
+    if start.stable.backend == seen.candidate {
+        std::mem::swap(&mut start.stable, &mut start.candidate);
+    }
+    start
 }
 
 fn fresh(base: &Base<'_>, desk: &Desk) -> Record {

@@ -111,26 +111,35 @@ fn refusal(seen: &Seen, start: &Start) -> anyhow::Result<Option<String>> {
     if let Some(drift) = &seen.drift {
         return refused(drift.clone());
     }
-    if seen.share != Some(Weight::ZERO) {
-        let share = seen.share.map_or_else(
-            || "a share that cannot be read".to_owned(),
-            |share| share.to_string(),
-        );
+    let (stable, candidate) = (&start.stable.backend, &start.candidate.backend);
+    match seen.share_of(candidate) {
+        Some(Weight::ZERO) => {}
+        Some(Weight::FULL) => {
+            return refused(format!(
+                "{candidate} has all the traffic: it is stable, begin with --stable {candidate} --candidate {stable}"
+            ));
+        }
+        share => {
+            let share = share.map_or_else(
+                || "a share that cannot be read".to_owned(),
+                |share| share.to_string(),
+            );
+            return refused(format!(
+                "{candidate} has {share} already: set it to 0 first (shift-traffic rollback)"
+            ));
+        }
+    }
+    if seen.up(candidate) == Some(0) {
         return refused(format!(
-            "the candidate has {share} already: set it to 0 first (shift-traffic rollback)"
+            "{candidate} has no server up: deploy the candidate first"
         ));
     }
-    match seen.capacity {
-        Some(capacity) if capacity.candidate == 0 => refused(format!(
-            "{} has no server up: deploy the candidate first",
-            start.candidate.backend
-        )),
-        Some(capacity) if capacity.stable == 0 => refused(format!(
-            "{} has no server up: a rollback would have nowhere to go",
-            start.stable.backend
-        )),
-        _ => Ok(None),
+    if seen.up(stable) == Some(0) {
+        return refused(format!(
+            "{stable} has no server up: a rollback would have nowhere to go"
+        ));
     }
+    Ok(None)
 }
 
 /// Length of a look and `m`, from stable's past where the source has one.

@@ -50,38 +50,42 @@ pub(crate) fn missing<T>(part: &str) -> Option<T> {
     None
 }
 
-/// Becomes the command of its arguments, watched by a child that reads from a pipe of ours: when that closes, the
-/// whole process group is killed. It closes with us, however we end.
-const WATCHED: &str = r#"exec 3<&0; { read -r _ <&3; kill -KILL 0; } & exec "$@" </dev/null 3<&-"#;
+/// Becomes the command of its arguments. A process in its group reads from a pipe of ours: when that closes, it kills
+/// the group. It closes with us, however we end. No child of the command: some servers wait for all their children.
+const WATCHED: &str = r#"exec 3<&0; ({ read -r _ <&3; kill -KILL 0; } &); exec "$@" </dev/null 3<&-"#;
 
-/// A process of its own group that dies with its owner: when it is dropped, when a test panics, when the tests are
-/// killed.
+/// `command` as the first of a process group that dies with us, also when we are killed. Its pid stays the same.
+pub(super) fn watched(command: &Command) -> Command {
+    let mut watched = Command::new("/bin/sh");
+    watched.args(["-c", WATCHED, "sh"]).arg(command.get_program());
+    watched.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => watched.env(name, value),
+            None => watched.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        watched.current_dir(folder);
+    }
+    watched.process_group(0).stdin(Stdio::piped());
+    watched
+}
+
+/// A server that dies with its owner: when it is dropped, when a test panics, when the tests are killed.
 pub(crate) struct Server(Child);
 
 impl Server {
     /// Starts `command`, its output in `log`.
-    pub(crate) fn start(command: &mut Command, log: &Path) -> Self {
+    pub(crate) fn start(command: &Command, log: &Path) -> Self {
         let file = File::create(log).expect("a log file");
         let copy = file.try_clone().expect("a second handle");
-        let mut watched = Command::new("/bin/sh");
-        watched.args(["-c", WATCHED, "sh"]).arg(command.get_program());
-        watched.args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => watched.env(name, value),
-                None => watched.env_remove(name),
-            };
-        }
-        if let Some(folder) = command.get_current_dir() {
-            watched.current_dir(folder);
-        }
-        let child = watched
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(file)
-            .stderr(copy)
-            .spawn();
+        let child = watched(command).stdout(file).stderr(copy).spawn();
         Self(child.unwrap_or_else(|error| panic!("start {command:?}: {error}")))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
     }
 
     /// Whether it has ended by itself.
@@ -198,7 +202,7 @@ impl Prometheus {
                 ))
                 .arg("--storage.tsdb.retention.time=10y")
                 .arg(format!("--web.listen-address={address}"));
-            let mut server = Server::start(&mut command, &log);
+            let mut server = Server::start(&command, &log);
             let began = until("Prometheus begins", BEGIN, || {
                 if is_ready(&address) {
                     Some(true)

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::servers::until;
+use super::servers::{until, watched};
 
 /// Longer than any command here may take on a busy machine.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -86,11 +86,18 @@ pub(crate) struct Running {
 impl Running {
     /// Starts `command` with its output in `log.out` and `log.err`.
     pub(crate) fn start(mut command: Command, log: &Path) -> Self {
+        command.stdin(Stdio::null());
+        Self::spawn(command, log)
+    }
+
+    /// The same for a command that never ends by itself: it dies with us, also when we are killed.
+    pub(crate) fn server(command: &Command, log: &Path) -> Self {
+        Self::spawn(watched(command), log)
+    }
+
+    fn spawn(mut command: Command, log: &Path) -> Self {
         let file = |end| File::create(log.with_extension(end)).expect("a file for the output");
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(file("out"))
-            .stderr(file("err"));
+        let child = command.stdout(file("out")).stderr(file("err"));
         let child = child
             .spawn()
             .unwrap_or_else(|error| panic!("start {command:?}: {error}"));

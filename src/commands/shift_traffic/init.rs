@@ -28,10 +28,9 @@ enum RouterName {
 
 pub(crate) fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome> {
     let plan = plan.read()?;
-    let sticky = users(&plan).sticky;
-    let user = sticky.as_ref().map(|sticky| &sticky.by);
+    let users = users(&plan);
     match (args.router, plan.traffic) {
-        (RouterName::Haproxy, Traffic::Haproxy(traffic)) => print(&haproxy(traffic).configuration(user)),
+        (RouterName::Haproxy, Traffic::Haproxy(traffic)) => print(&haproxy(traffic).configuration(&users)),
         (RouterName::Haproxy, other) => {
             return Err(Usage(format!("init haproxy: the plan's router is {}", other.vendor())).into());
         }

@@ -15,16 +15,17 @@ use crate::{
     error::Usage,
     github::run::Run,
     operations::start::{self, Started, Wish},
+    providers::traffic::Seen,
 };
 
 /// Record a new rollout at 0 %, after checking router, backends and metrics
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  shift-traffic start --candidate-version v2 --stable-version v1")]
 pub(crate) struct Args {
-    /// The backend to try; default: the second of the plan's backends
+    /// The backend to try; default: the other one
     #[arg(long, value_name = "BACKEND", env = "ROLLGATE_CANDIDATE")]
     candidate: Option<String>,
-    /// The backend that has the traffic; default: the first of the plan's backends
+    /// The backend that has the traffic; default: stable of the last rollout, else the first of the plan's backends
     #[arg(long, value_name = "BACKEND", env = "ROLLGATE_STABLE")]
     stable: Option<String>,
     /// The candidate's value of the metrics' version label; default: its backend's name
@@ -57,9 +58,14 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     // An input that a workflow leaves empty is one that was not given.
     let given = |value: Option<String>| value.filter(|value| !value.is_empty());
 
-    let [first, second] = plan.traffic.backends();
-    let stable = backend("stable", given(stable), first, second)?;
-    let candidate = backend("candidate", given(candidate), second, first)?;
+    let backends = plan.traffic.backends();
+    let given_roles = roles(given(stable), given(candidate), backends)?;
+    let Outside { router, stacks: _ } = outside(&plan).await?;
+    let router = router.as_ref();
+    let [stable, candidate] = match given_roles {
+        Some(roles) => roles,
+        None => last_roles(&router.read().await?, backends),
+    };
     let stable = Version {
         version: given(stable_version).unwrap_or_else(|| stable.clone()),
         backend: stable,
@@ -71,8 +77,6 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         images: Vec::new(),
     };
 
-    let Outside { router, stacks: _ } = outside(&plan).await?;
-    let router = router.as_ref();
     let metrics = metric_source(&plan, &stable, &candidate)?;
     let github = Run::from_variables(variable);
     let mut desk = desk(out.out, &plan.notify, github.as_ref());
@@ -105,17 +109,44 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     }
 }
 
-/// HAProxy's configuration decides which backend the share belongs to: the second one of the plan.
-fn backend(role: &str, given: Option<String>, own: &str, other: &str) -> Result<String, Usage> {
-    match given {
-        None => Ok(own.to_owned()),
-        Some(name) if name == own => Ok(name),
-        Some(name) if name == other => Err(Usage(format!(
-            "--{role} {name}: in traffic.haproxy.backends stable comes first and the candidate second; \
-             turn them round there and in HAProxy's configuration"
+/// Stable and candidate as the flags say; none where they say nothing.
+fn roles(
+    stable: Option<String>,
+    candidate: Option<String>,
+    backends: &[String; 2],
+) -> Result<Option<[String; 2]>, Usage> {
+    let [first, second] = backends;
+    let other = |flag: &str, name: &str| match name {
+        name if name == first => Ok(second.clone()),
+        name if name == second => Ok(first.clone()),
+        _ => Err(Usage(format!(
+            "--{flag} {name}: the plan has no such backend; it has {first} and {second}"
         ))),
-        Some(name) => Err(Usage(format!(
-            "--{role} {name}: the plan has no such backend; it has {own} and {other}"
-        ))),
+    };
+    match (stable, candidate) {
+        (None, None) => Ok(None),
+        (Some(stable), None) => {
+            let candidate = other("stable", &stable)?;
+            Ok(Some([stable, candidate]))
+        }
+        (None, Some(candidate)) => Ok(Some([other("candidate", &candidate)?, candidate])),
+        (Some(stable), Some(candidate)) => {
+            other("stable", &stable)?;
+            other("candidate", &candidate)?;
+            if stable == candidate {
+                return Err(Usage(format!(
+                    "--stable {stable} and --candidate {candidate}: these are two different backends"
+                )));
+            }
+            Ok(Some([stable, candidate]))
+        }
+    }
+}
+
+/// As the last rollout left them, else as the plan lists them.
+fn last_roles(seen: &Seen, [first, second]: &[String; 2]) -> [String; 2] {
+    match &seen.record {
+        Ok(Some(record)) if record.stable.backend == *second => [second.clone(), first.clone()],
+        _ => [first.clone(), second.clone()],
     }
 }

@@ -4,6 +4,7 @@ pub mod gateway_api;
 pub mod haproxy;
 pub mod istio;
 pub mod last_digits;
+mod lock;
 pub mod nginx;
 pub mod replica_ratio;
 #[allow(dead_code, reason = "its users come next")]
@@ -87,7 +88,8 @@ pub trait Router: Send + Sync {
 /// What a router has.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// Whose share it is: the record's candidate, or the second of the plan's backends where there is no record.
+    /// Whose share it is: the record's candidate; where no record can be read whom the router's own rules take for
+    /// it, the second of the plan's backends at first.
     pub candidate: String,
     /// The live share of the candidate; the highest where places differ, none where it cannot be told.
     pub share: Option<Weight>,
@@ -116,6 +118,17 @@ impl Seen {
             share
         } else {
             share.rest()
+        })
+    }
+
+    /// How many servers of `backend`, one of the two, are up, if the router tells.
+    #[must_use]
+    pub fn up(&self, backend: &str) -> Option<u32> {
+        let Capacity { stable, candidate } = self.capacity?;
+        Some(if backend == self.candidate {
+            candidate
+        } else {
+            stable
         })
     }
 }

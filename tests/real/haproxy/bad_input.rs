@@ -224,19 +224,28 @@ fn a_map_file_that_is_missing_is_named() {
 
 /// Entries that somebody else has made, what is said of them, and whether a `start` may go on.
 fn foreign() -> Vec<(String, &'static str)> {
-    let newer = r#"{"schema":2,"generation":41,"what":"is to come"}00000000"#;
+    let newer = r#"{"schema":3,"generation":41,"what":"is to come"}00000000"#;
     vec![
-        ("hello".to_owned(), "is not of the form SHARE|RECORD"),
-        ("10".to_owned(), "is not of the form SHARE|RECORD"),
+        (
+            "hello".to_owned(),
+            "is not of the form SHARE|CANDIDATE|STATE|RECORD",
+        ),
+        ("10".to_owned(), "is not of the form SHARE|CANDIDATE|STATE|RECORD"),
         ("10|".to_owned(), "gives 10 %, the record says nothing"),
-        ("200|".to_owned(), "is not of the form SHARE|RECORD"),
+        (
+            "200|".to_owned(),
+            "is not of the form SHARE|CANDIDATE|STATE|RECORD",
+        ),
         ("5|AAAA".to_owned(), "no rollgate record: it is too short"),
-        ("5|not-base64!".to_owned(), "is not of the form SHARE|RECORD"),
+        (
+            "5|not-base64!".to_owned(),
+            "is not of the form SHARE|CANDIDATE|STATE|RECORD",
+        ),
         (
             format!("5|{}", BASE64_STANDARD.encode("hello, who are you?")),
             "no rollgate record",
         ),
-        (value_of(5, newer), "the record has schema 2"),
+        (value_of(5, newer), "the record has schema 3"),
     ]
 }
 
@@ -262,7 +271,7 @@ fn an_entry_of_a_foreign_form_is_never_written_over_but_by_a_rollback() {
         let record = world.record();
         assert!(matches!(record.state, State::RolledBack { .. }), "{value}");
         assert!(
-            !value.contains("eyJzY2hlbWEiOjI") || record.generation > 41,
+            !value.contains("eyJzY2hlbWEiOjM") || record.generation > 41,
             "{record:?}"
         );
         world.shift(["status"]).with(0);
@@ -279,7 +288,7 @@ fn tampered(value: &str) -> Vec<(&'static str, Option<String>, bool)> {
     let mut edited = record.encode();
     edited = edited.replace("\"phase\":\"canary\"", "\"phase\":\"other\"");
     let newer = format!(
-        r#"{{"schema":2,"generation":{},"x":"of a later version"}}00000000"#,
+        r#"{{"schema":3,"generation":{},"x":"of a later version"}}00000000"#,
         record.generation + 41
     );
     vec![

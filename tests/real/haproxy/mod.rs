@@ -7,6 +7,7 @@ mod main_job;
 mod metrics_trouble;
 mod people;
 mod record;
+mod roles;
 mod signals;
 mod traffic;
 mod with_prometheus;

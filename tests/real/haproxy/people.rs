@@ -134,7 +134,7 @@ fn status_tells_people_and_programs_how_it_stands() {
     assert!(
         status["drift"]
             .as_str()
-            .is_some_and(|drift| drift.contains("gives 50 %, the record says 5 %")),
+            .is_some_and(|drift| drift.contains("gives 50 % to green, the record says 5 % to green")),
         "{status}"
     );
     let text = world.shift(["status"]).with(4).stdout;

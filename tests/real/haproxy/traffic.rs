@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 /// A configuration as a team would have it, with the printed lines at the places that they name.
-fn pasted(world: &World) -> String {
+pub(super) fn pasted(world: &World) -> String {
     let printed = world.shift(["init", "haproxy"]).with(0).stdout;
     // What is indented is configuration, the rest says where it belongs.
     let mut sections = printed.split("\n# 2. ");
@@ -39,7 +39,7 @@ fn world_with(sticky: Option<&'static str>) -> Option<World> {
 }
 
 /// Which version each of 200 users meets.
-fn versions(world: &World, user: impl Fn(u32) -> (String, String)) -> Vec<String> {
+pub(super) fn versions(world: &World, user: impl Fn(u32) -> (String, String)) -> Vec<String> {
     let front = &world.haproxy[0].front;
     (0..200)
         .map(|number| {

@@ -13,6 +13,7 @@ use std::{
 };
 
 use reqwest::Method;
+use serde_json::Value;
 
 use super::{
     api::Api,
@@ -61,8 +62,9 @@ impl Cluster {
         Some(SHARED.get_or_init(|| {
             let mut cluster = Self::new(parts);
             cluster.network = Network::claim();
+            let definitions = cluster.define(&["gateway-api", "istio", "contour"]);
             cluster.start_controllers();
-            cluster.define(&["crds/gateway-api.yaml", "crds/istio.yaml", "crds/contour.yaml"]);
+            cluster.wait_established(definitions);
             cluster
         }))
     }
@@ -119,7 +121,7 @@ impl Cluster {
         for name in ["service-account-key-file", "service-account-signing-key-file"] {
             command.arg(flag(name, &self.parts.path("keys/accounts.key")));
         }
-        let mut server = self.server(&mut command);
+        let mut server = self.server(&command);
         let began = until("the API server begins", BEGIN, || {
             if self.api.send(Method::GET, "/readyz", "", "").is_ok() {
                 Some(true)
@@ -167,7 +169,7 @@ impl Cluster {
             .args(["--leader-elect=false", "--secure-port=0"])
             .arg(flag("kubeconfig", &admin));
         self.controllers = [kwok, manager, scheduler]
-            .iter_mut()
+            .iter()
             .map(|command| self.server(command))
             .collect();
         self.api.apply(NODE, None).expect("a node");
@@ -179,16 +181,21 @@ impl Cluster {
         });
     }
 
-    /// Teaches the API server the kinds of these files.
-    fn define(&self, files: &[&str]) {
+    /// Teaches the API server the kinds of these files; how many.
+    fn define(&self, files: &[&str]) -> usize {
+        let text = |file: &&str| fs::read_to_string(self.parts.path(&format!("crds/{file}.yaml")));
         let texts: Vec<String> = files
             .iter()
-            .map(|file| fs::read_to_string(self.parts.path(file)).expect("definitions"))
+            .map(|file| text(file).expect("definitions"))
             .collect();
         let definitions: Vec<&str> = texts
             .iter()
             .flat_map(|text| text.split("\n---\n"))
             .filter(|document| document.contains("\nkind: CustomResourceDefinition\n"))
+            // Of Istio's the routers are enough, and each costs time.
+            .filter(|document| {
+                !document.contains("istio.io\n") || document.contains("group: networking.istio.io\n")
+            })
             .collect();
         thread::scope(|scope| {
             for part in definitions.chunks(definitions.len().div_ceil(4)) {
@@ -201,16 +208,18 @@ impl Cluster {
                 });
             }
         });
+        definitions.len()
+    }
+
+    fn wait_established(&self, count: usize) {
+        let is_established = |definition: &Value| {
+            let conditions = definition["status"]["conditions"].as_array();
+            let mut conditions = conditions.into_iter().flatten();
+            conditions.any(|condition| condition["type"] == "Established" && condition["status"] == "True")
+        };
         until("all kinds are established", BEGIN, || {
             let all = self.api.list("CustomResourceDefinition", None, "").ok()?;
-            let is_established = |definition: &serde_json::Value| {
-                let conditions = definition["status"]["conditions"].as_array();
-                conditions
-                    .into_iter()
-                    .flatten()
-                    .any(|condition| condition["type"] == "Established" && condition["status"] == "True")
-            };
-            (all.len() == definitions.len() && all.iter().all(is_established)).then_some(())
+            (all.iter().filter(|definition| is_established(definition)).count() == count).then_some(())
         });
     }
 
@@ -231,7 +240,7 @@ impl Cluster {
     }
 
     /// Starts `command` with its log in the folder of the cluster.
-    pub(super) fn server(&self, command: &mut Command) -> Server {
+    pub(super) fn server(&self, command: &Command) -> Server {
         let program = PathBuf::from(command.get_program());
         let name = program.file_stem().expect("a program").to_string_lossy();
         Server::start(command, &self.folder.join(format!("{name}.log")))
@@ -253,6 +262,6 @@ fn start_etcd(parts: &Parts, folder: &Path) -> (String, Server) {
         .arg(format!("--listen-peer-urls=http://{peers}"))
         .arg(format!("--initial-advertise-peer-urls=http://{peers}"))
         .arg(format!("--initial-cluster=default=http://{peers}"));
-    let server = Server::start(&mut command, &folder.join("etcd.log"));
+    let server = Server::start(&command, &folder.join("etcd.log"));
     (clients, server)
 }

@@ -92,7 +92,7 @@ spec:
         ] {
             contour.arg(format!("--{server}-address={address}"));
         }
-        let mut contour = cluster.server(&mut contour);
+        let mut contour = cluster.server(&contour);
         until("Contour begins", BEGIN, || {
             assert!(!contour.is_over(), "{}", cluster.log("contour"));
             http(&format!("{address}:8000"), "GET /healthz", "").filter(|(status, _)| *status == 200)
@@ -130,7 +130,7 @@ spec:
             cluster,
             network,
             _contour: contour,
-            _envoy: cluster.server(&mut envoy),
+            _envoy: cluster.server(&envoy),
         }
     }
 

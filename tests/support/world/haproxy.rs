@@ -70,7 +70,7 @@ impl Haproxy {
         let mut command = Command::new(&self.program);
         command.args(["-W", "-f"]).arg(&self.config);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        let mut running = Running::start(command, &self.log);
+        let mut running = Running::server(&command, &self.log);
         let began = until("HAProxy begins", Duration::from_secs(30), || {
             let begun = self.said("show info").is_some_and(|info| info.contains("Pid:"));
             begun

@@ -15,7 +15,10 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
-use rollgate::journal::read_events;
+use rollgate::{
+    journal::read_events,
+    providers::traffic::{Router as _, Seen, WriteError, haproxy::Haproxy},
+};
 use rollgate_domain::rollout::{
     event::Line,
     moves::{By, Move},
@@ -23,7 +26,7 @@ use rollgate_domain::rollout::{
 };
 use tempfile::TempDir;
 
-use self::{haproxy::Haproxy, meter::Meter, plan::Plan, shop::Shop};
+use self::{haproxy::Haproxy as Process, meter::Meter, plan::Plan, shop::Shop};
 use super::{
     http::{Http, Reply},
     require,
@@ -43,7 +46,7 @@ enum Service {
 pub(crate) struct World {
     pub(crate) plan: Plan,
     pub(crate) meter: Option<Meter>,
-    pub(crate) haproxy: Vec<Haproxy>,
+    pub(crate) haproxy: Vec<Process>,
     service: Service,
     calls: Cell<u32>,
     folder: TempDir,
@@ -72,6 +75,7 @@ impl World {
     ) -> Option<Self> {
         let mut world = Self::of(0, false)?;
         world.plan.sticky = sticky;
+        world.plan.preview = Some("header: x-preview");
         world.plan.pages = ["blue", "green"].map(|page| format!("http://127.0.0.1:1/{page}"));
         let path = world.path("haproxy.cfg");
         fs::write(&path, config(&world)).expect("the configuration");
@@ -103,6 +107,7 @@ impl World {
                 steps: vec![(1, "400ms"), (5, "400ms"), (10, "400ms")],
                 blind: "15m",
                 sticky: None,
+                preview: None,
                 backends: ["blue", "green"],
                 sockets: Vec::new(),
                 map: folder.path().join("rollgate.map").display().to_string(),
@@ -126,7 +131,7 @@ impl World {
         let program = require("haproxy")?;
         let [blue, green] = self.backends();
         for number in 0..processes {
-            let process = Haproxy::start(&program, config, self.folder.path(), number, [&blue, &green]);
+            let process = Process::start(&program, config, self.folder.path(), number, [&blue, &green]);
             self.haproxy.push(process);
         }
         if let Some(first) = self.haproxy.first() {
@@ -271,6 +276,29 @@ impl World {
         record_of(&self.value(0).expect("an entry"))
     }
 
+    /// Writes `record` as a driver does.
+    ///
+    /// # Errors
+    ///
+    /// As the router has them.
+    pub(crate) fn write(&self, record: &Record) -> Result<Seen, WriteError> {
+        let sockets = self.haproxy.iter().map(|haproxy| haproxy.socket.clone());
+        let router = Haproxy::new(
+            sockets.collect(),
+            self.map(),
+            "web".to_owned(),
+            self.plan.backends.map(str::to_owned),
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let seen = router.read().await.map_err(WriteError::Unreachable)?;
+            router.write(&seen, record).await
+        })
+    }
+
     /// Makes process `number` have `value`, or no entry.
     pub(crate) fn put_live(&self, number: usize, value: Option<&str>) {
         let (haproxy, map) = (&self.haproxy[number], self.plan_map());
@@ -342,7 +370,7 @@ pub(crate) fn share_of(value: &str) -> Option<u8> {
 /// The record in an entry's value.
 #[track_caller]
 pub(crate) fn record_of(value: &str) -> Record {
-    let (_, record) = value.split_once('|').expect("a record");
+    let (_, record) = value.rsplit_once('|').expect("a record");
     let text = BASE64_STANDARD.decode(record).expect("base64");
     let text = String::from_utf8(text).expect("text");
     Record::decode(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -350,12 +378,15 @@ pub(crate) fn record_of(value: &str) -> Record {
 
 /// The value that holds `record`.
 pub(crate) fn entry(record: &Record) -> String {
-    value_of(record.weight.percent(), &record.encode())
+    let state = if record.is_tried() { "tried" } else { "over" };
+    let text = BASE64_STANDARD.encode(record.encode());
+    let (share, candidate) = (record.weight.percent(), &record.candidate.backend);
+    format!("{share}|{candidate}|{state}|{text}")
 }
 
-/// A value made by hand.
+/// A value made by hand, green's while it is tried.
 pub(crate) fn value_of(share: u8, record: &str) -> String {
-    format!("{share}|{}", BASE64_STANDARD.encode(record))
+    format!("{share}|green|tried|{}", BASE64_STANDARD.encode(record))
 }
 
 /// `record` after `step`, by a driver that is gone.

@@ -11,6 +11,7 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<(u8, &'static str)>,
     pub(crate) blind: &'static str,
     pub(crate) sticky: Option<&'static str>,
+    pub(crate) preview: Option<&'static str>,
     pub(crate) backends: [&'static str; 2],
     pub(crate) sockets: Vec<String>,
     pub(crate) map: String,
@@ -29,6 +30,7 @@ impl Plan {
             steps,
             blind,
             sticky,
+            preview,
             backends: [blue, green],
             sockets,
             map,
@@ -49,6 +51,9 @@ impl Plan {
         );
         if let Some(sticky) = sticky {
             let _ = writeln!(text, "sticky: {{ {sticky} }}");
+        }
+        if let Some(preview) = preview {
+            let _ = writeln!(text, "preview: {{ {preview} }}");
         }
         let steps: Vec<_> = steps
             .iter()

@@ -32,7 +32,7 @@ impl Shop {
         let mut command = Command::new(example("shop"));
         command.args(["--version-name", version, "--listen", &format!("{host}:0")]);
         let log = folder.join(format!("shop-{version}"));
-        let mut running = Running::start(command, &log);
+        let mut running = Running::server(&command, &log);
         let address = until("the shop opens", Duration::from_secs(20), || {
             assert!(!running.is_over(), "{}", running.stderr());
             let said = std::fs::read_to_string(log.with_extension("out")).ok()?;
@@ -73,7 +73,7 @@ impl Crowd {
             .arg("--report")
             .arg(&report);
         Self {
-            running: Running::start(command, &folder.join("crowd")),
+            running: Running::server(&command, &folder.join("crowd")),
             report,
         }
     }

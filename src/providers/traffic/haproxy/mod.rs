@@ -1,10 +1,12 @@
 //! HAProxy: share and record in one map entry, through the runtime socket of every process.
 //!
-//! The entry is `KEY SHARE|RECORD` with the record in base64. HAProxy reads the map file at start and at
-//! reload only, so the file is a place like the sockets are: all of them get every write. A share that rises
-//! goes to the sockets first and a share that falls goes to the file first, so that a reload in the middle
-//! of a write never raises it. The newest generation and sequence tells a write of ours that was cut off
-//! (the next write finishes it) from somebody else's hand (drift).
+//! The entry is `KEY SHARE|CANDIDATE|STATE|RECORD` (module `entry`): share and roles change in one command.
+//! HAProxy reads the map file at start and at reload only, so the file is a place like the sockets are: all of
+//! them get every write. What counts is the share of whoever is the candidate after the write: if it rises the
+//! sockets come first, else the file, so that a reload in the middle of a write never raises it. A promotion and
+//! its way back are no exception: the new candidate has no more afterwards than before, so the file comes first,
+//! and a reload in between gives what is being written. The newest generation and sequence tells a write of ours
+//! that was cut off (the next write finishes it) from somebody else's hand (drift).
 //!
 //! HAProxy has no compare-and-set. Writers take a lock file beside the map, and whoever has held it for
 //! longer than a [`lock::Lease`] does not write any more: it is asked before every single place, so that a
@@ -12,23 +14,33 @@
 //!
 //! Source: <https://docs.haproxy.org/2.6/management.html#9.3>
 
+mod compare;
 pub mod configuration;
 mod entry;
-mod lock;
 mod map_file;
 mod socket;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use futures_util::future::join_all;
-use rollgate_domain::rollout::record::Record;
+use rollgate_domain::{
+    rollout::record::{Record, State},
+    weight::Weight,
+};
 
 use self::{
-    entry::{Entry, Place},
-    lock::{Lease, LeaseIsOver},
+    compare::{Place, compare},
+    entry::Entry,
 };
-use super::{Capacity, Router, Seen, Shares, UserId, WriteError};
+use super::{
+    Capacity, Router, Seen, Shares, UserId, Users, WriteError,
+    lock::{self, Lease, LeaseIsOver},
+};
+
+/// How long a writer may take from the lock to its write. A write takes a few milliseconds, and a process that
+/// hangs costs a second before it.
+const LEASE: Duration = Duration::from_millis(1500);
 
 /// One or several HAProxy processes that share a map.
 #[derive(Clone, Debug)]
@@ -36,21 +48,19 @@ pub struct Haproxy {
     sockets: Vec<PathBuf>,
     map: PathBuf,
     key: String,
-    stable: String,
-    candidate: String,
+    backends: [String; 2],
 }
 
 impl Haproxy {
     /// `sockets`: one runtime socket (level admin) for each process. `map` must be written in HAProxy's
     /// configuration exactly as here: HAProxy knows maps by that name.
     #[must_use]
-    pub fn new(sockets: Vec<PathBuf>, map: PathBuf, key: String, stable: String, candidate: String) -> Self {
+    pub fn new(sockets: Vec<PathBuf>, map: PathBuf, key: String, backends: [String; 2]) -> Self {
         Self {
             sockets,
             map,
             key,
-            stable,
-            candidate,
+            backends,
         }
     }
 
@@ -76,7 +86,8 @@ impl Haproxy {
     }
 
     /// The fewest servers that any process sees up.
-    async fn capacity(&self) -> anyhow::Result<Capacity> {
+    async fn capacity(&self, candidate: &str) -> anyhow::Result<Capacity> {
+        let [first, second] = &self.backends;
         let mut least: Option<Capacity> = None;
         for path in &self.sockets {
             let backends = socket::backends(path).await?;
@@ -89,16 +100,45 @@ impl Haproxy {
                     )
                 })
             };
-            let here = Capacity {
-                stable: up(&self.stable)?,
-                candidate: up(&self.candidate)?,
+            let (first_up, second_up) = (up(first)?, up(second)?);
+            let (stable, candidate) = if candidate == first {
+                (second_up, first_up)
+            } else {
+                (first_up, second_up)
             };
+            let here = Capacity { stable, candidate };
             least = Some(least.map_or(here, |least| Capacity {
                 stable: least.stable.min(here.stable),
                 candidate: least.candidate.min(here.candidate),
             }));
         }
         least.context("the plan names no HAProxy socket")
+    }
+
+    /// Why HAProxy's lines would not do what a record with this candidate says, if so.
+    ///
+    /// Lines of an older rollgate take every share for that of the second backend, and lines for backends in
+    /// another order read a new map the other way round.
+    async fn lines_are_others(&self, candidate: &str) -> anyhow::Result<Option<String>> {
+        let [first, _] = &self.backends;
+        for path in &self.sockets {
+            let theirs = socket::variable(path, &configuration::variable(&self.key)).await?;
+            let trouble = match theirs {
+                Some(theirs) if theirs != *first => format!(
+                    "its lines were made for {theirs} as the first of traffic.haproxy.backends, the plan has {first}"
+                ),
+                None if candidate == first => {
+                    "its lines are of an older rollgate, which knew the second backend as candidate only"
+                        .to_owned()
+                }
+                _ => continue,
+            };
+            return Ok(Some(format!(
+                "HAProxy at {}: {trouble}; paste what shift-traffic init haproxy prints and reload it",
+                path.display()
+            )));
+        }
+        Ok(None)
     }
 
     /// Puts `value` into the file and every process in the safe order; goes on past failures unless the
@@ -165,10 +205,10 @@ impl From<anyhow::Error> for NotPut {
 #[async_trait::async_trait]
 impl Router for Haproxy {
     async fn read(&self) -> anyhow::Result<Seen> {
-        let mut seen = entry::compare(self.places().await, &self.key, &self.candidate)?;
+        let mut seen = compare(self.places().await, &self.key, &self.backends)?;
         // A process that does not answer is not asked twice: a driver that must leave has little time.
         if seen.unreachable.is_empty() {
-            match self.capacity().await {
+            match self.capacity(&seen.candidate).await {
                 Ok(capacity) => seen.capacity = Some(capacity),
                 Err(error) => seen.unreachable.push(format!("{error:#}")),
             }
@@ -177,26 +217,37 @@ impl Router for Haproxy {
     }
 
     async fn write(&self, seen: &Seen, record: &Record) -> Result<Seen, WriteError> {
-        let falls_to_zero = record.weight == rollgate_domain::weight::Weight::ZERO;
-        let lock = match lock::take(&self.map).await {
+        let takes_back = takes_back(record);
+        let candidate = &record.candidate.backend;
+        let lock = match lock::take(&self.map, LEASE).await {
             Ok(lock) => Some(lock),
             // A rollback does not wait for a driver that hangs, nor for a folder it may not write to.
-            Err(_) if falls_to_zero => None,
+            Err(_) if takes_back => None,
             Err(error) => return Err(WriteError::Unreachable(error)),
         };
-        let now = entry::compare(self.places().await, &self.key, &self.candidate)
-            .map_err(WriteError::Unreachable)?;
-        // Without the lock, and after a process that hangs, a share of 0 still has the time that a write takes.
+        let now = compare(self.places().await, &self.key, &self.backends).map_err(WriteError::Unreachable)?;
+        // Without the lock, and after a process that hangs, a rollback still has the time that a write takes.
         let lease = match &lock {
-            Some(lock) if !falls_to_zero => lock.lease(),
-            _ => Lease::begins_now(),
+            Some(lock) if !takes_back => lock.lease(),
+            _ => Lease::begins_now(LEASE),
         };
         // A hand that was faster than this process counts like another driver: it may have lowered the share.
-        let tampered = now.drift.is_some() && now.drift != seen.drift && !falls_to_zero;
+        let tampered = now.drift.is_some() && now.drift != seen.drift && !takes_back;
         if now.token != seen.token || tampered {
             return Err(WriteError::Conflict);
         }
-        let rises = now.share.is_none_or(|share| record.weight > share) && !falls_to_zero;
+        // Who does not answer is told by what comes next.
+        if !takes_back
+            && now.unreachable.is_empty()
+            && let Some(trouble) = self
+                .lines_are_others(candidate)
+                .await
+                .map_err(WriteError::Unreachable)?
+        {
+            return Err(WriteError::Rejected(trouble));
+        }
+        let rises =
+            record.weight > Weight::ZERO && now.share_of(candidate).is_none_or(|share| record.weight > share);
         let value = entry::value(record);
         let put = self.put(&value, rises, lease).await;
         drop(lock);
@@ -234,6 +285,12 @@ impl Router for Haproxy {
         let file = format!("would write to {}: {} {value}\n", self.map.display(), self.key);
         sockets.chain([file]).collect()
     }
+}
+
+/// Whether `record` gives everything to stable, and no mistake with it could give the candidate more than it had:
+/// it may do without the lock. A promotion must not overwrite a rollback.
+fn takes_back(record: &Record) -> bool {
+    record.weight == Weight::ZERO && !matches!(record.state, State::Promoted { .. } | State::Finished)
 }
 
 /// What reading one place gave: an entry, or why there is none.

@@ -11,11 +11,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::{
-    Read,
-    entry::Entry,
-    lock::{Lease, LeaseIsOver},
-};
+use super::{Read, entry::Entry};
+use crate::providers::traffic::lock::{Lease, LeaseIsOver};
 
 /// HAProxy answers within a millisecond; a second means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -63,6 +60,18 @@ pub(crate) async fn backends(socket: &Path) -> anyhow::Result<BTreeMap<String, u
     // Every proxy (-1), backends (2), every server (-1).
     let answer = ask(socket, "show stat -1 2 -1").await?;
     servers_up(&answer).with_context(|| format!("read the backends from HAProxy at {}", socket.display()))
+}
+
+/// The text that the configuration keeps in the process-wide variable `name`; none where it has no such one.
+pub(crate) async fn variable(socket: &Path, name: &str) -> anyhow::Result<Option<String>> {
+    let answer = ask(socket, &format!("get var {name}")).await?;
+    Ok(text_in(&answer))
+}
+
+/// The value in the answer to `get var`.
+fn text_in(answer: &str) -> Option<String> {
+    let (_, rest) = answer.split_once("type=str value=<")?;
+    Some(rest.trim_end().strip_suffix('>')?.to_owned())
 }
 
 async fn ask(socket: &Path, command: &str) -> anyhow::Result<String> {
@@ -196,6 +205,15 @@ mod tests {
             entry_of("type=str, case=sensitive, found=no\n\n", map()).unwrap(),
             Entry::Missing
         );
+    }
+
+    #[test]
+    fn a_variable_of_haproxy_2_6_is_understood() {
+        assert_eq!(
+            text_in("proc.rollgate.web: type=str value=<blue>\n\n"),
+            Some("blue".to_owned())
+        );
+        assert_eq!(text_in("Variable not found.\n\n"), None);
     }
 
     #[test]

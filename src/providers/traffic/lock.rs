@@ -1,4 +1,4 @@
-//! The lock that HAProxy does not have: one writer at a time on this machine.
+//! The lock that HAProxy and nginx do not have: one writer at a time on this machine.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -10,12 +10,8 @@ use std::{
 use anyhow::{Context as _, bail};
 use tokio::time::Instant;
 
-/// How long a writer may take from the lock to its write. A write takes a few milliseconds, and a process that
-/// hangs costs a second before it.
-const LEASE: Duration = Duration::from_millis(1500);
-
-/// How long others wait for it: longer than [`LEASE`], so that whoever stops waiting meets nobody.
-const WAIT: Duration = Duration::from_secs(2);
+/// How much longer than a lease others wait for it, so that whoever stops waiting meets nobody.
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// How often they ask.
 const AGAIN: Duration = Duration::from_millis(5);
@@ -40,18 +36,20 @@ impl Lock {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lease {
     since: std::time::Instant,
+    length: Duration,
 }
 
 impl Lease {
-    pub(crate) fn begins_now() -> Self {
+    pub(crate) fn begins_now(length: Duration) -> Self {
         Self {
             since: std::time::Instant::now(),
+            length,
         }
     }
 
     /// Whether nothing must be written any more.
     pub(crate) fn is_over(self) -> bool {
-        self.since.elapsed() > LEASE
+        self.since.elapsed() > self.length
     }
 }
 
@@ -60,19 +58,19 @@ impl Lease {
 #[error("this process slept since it decided")]
 pub(crate) struct LeaseIsOver;
 
-/// Takes the lock `MAP.lock`; from a holder that has kept it for longer than [`WAIT`], by a new file in its
-/// place. That holder's [`Lease`] is over: it writes no more.
+/// Takes the lock `FILE.lock`, whose holder may write for `length`; from a holder that has kept it for longer, by
+/// a new file in its place. That holder's [`Lease`] is over: it writes no more.
 ///
 /// # Errors
 ///
 /// The file cannot be made, or many wait for it.
-pub(crate) async fn take(map: &Path) -> anyhow::Result<Lock> {
-    let mut name = map.as_os_str().to_owned();
+pub(crate) async fn take(file: &Path, length: Duration) -> anyhow::Result<Lock> {
+    let mut name = file.as_os_str().to_owned();
     name.push(".lock");
     let path = Path::new(&name);
     for _ in 0..TRIES {
         let file = open(path)?;
-        if !locked(&file)
+        if !locked(&file, length + MARGIN)
             .await
             .with_context(|| format!("lock {}", path.display()))?
         {
@@ -83,7 +81,7 @@ pub(crate) async fn take(map: &Path) -> anyhow::Result<Lock> {
         } else if is_at(&file, path) {
             return Ok(Lock {
                 _file: file,
-                lease: Lease::begins_now(),
+                lease: Lease::begins_now(length),
             });
         }
     }
@@ -104,9 +102,9 @@ fn open(path: &Path) -> anyhow::Result<File> {
     })
 }
 
-/// Waits for the lock of `file`, at most [`WAIT`].
-async fn locked(file: &File) -> std::io::Result<bool> {
-    let deadline = Instant::now() + WAIT;
+/// Waits for the lock of `file`, at most `patience`.
+async fn locked(file: &File, patience: Duration) -> std::io::Result<bool> {
+    let deadline = Instant::now() + patience;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(true),
@@ -133,8 +131,8 @@ mod tests {
     async fn a_holder_that_hangs_is_not_waited_for_and_may_not_write() {
         let folder = tempfile::tempdir().unwrap();
         let map = folder.path().join("r.map");
-        let hanging = take(&map).await.unwrap();
-        let next = take(&map).await.unwrap();
+        let hanging = take(&map, Duration::from_millis(50)).await.unwrap();
+        let next = take(&map, Duration::from_secs(60)).await.unwrap();
         assert!(hanging.lease().is_over() && !next.lease().is_over());
     }
 }

@@ -1,0 +1,7 @@
+//! The promises, by what they are about.
+
+pub(super) mod fencing;
+pub(super) mod hands;
+pub(super) mod reading;
+pub(super) mod rollouts;
+mod story;
