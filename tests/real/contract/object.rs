@@ -31,6 +31,8 @@ pub(super) fn quiet(mut object: Value) -> Value {
 /// from itself.
 pub(super) fn edited(object: &Value) -> Value {
     let text = object["metadata"]["annotations"][RECORD].as_str();
-    let text = text.expect("a record").replace("octocat", "<mallory>");
+    let text = text
+        .expect("a record")
+        .replacen("\"shop-api\"", "\"<shop-api>\"", 1);
     json!({ "metadata": { "annotations": { RECORD: text } } })
 }
