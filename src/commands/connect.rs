@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    operations::capacity::Behind,
     plan::{self, Ids as PlanIds, Plan, Traffic, UserId as PlanUserId},
     providers::{
         cluster::Cluster,
+        sampling::Sampler,
         stacks::{
             Stacks,
             kubernetes::{Kubernetes, Lookup, Named},
@@ -21,6 +23,28 @@ use crate::{
 pub(crate) struct Outside {
     pub(crate) router: Box<dyn Router>,
     pub(crate) stacks: Option<Box<dyn Stacks>>,
+}
+
+impl Outside {
+    /// What may be asked of the versions.
+    pub(crate) fn behind(&self, rollback: &plan::Rollback) -> Behind<'_> {
+        Behind {
+            stacks: self.stacks.as_deref(),
+            scale_up: rollback.scale_up,
+        }
+    }
+}
+
+/// Asks the service who answers, where the plan says how.
+///
+/// # Errors
+///
+/// The header's name is none.
+pub(crate) fn sampler(plan: &Plan) -> anyhow::Result<Option<Sampler>> {
+    match (&plan.url, &plan.version_header) {
+        (Some(url), Some(header)) => Sampler::new(url.clone(), header).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// How single users are told apart.

@@ -3,6 +3,8 @@
 pub mod channels;
 pub mod clock;
 pub mod cluster;
+pub mod manifests;
 pub mod metrics;
+pub mod sampling;
 pub mod stacks;
 pub mod traffic;

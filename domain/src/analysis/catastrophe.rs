@@ -5,7 +5,7 @@
 
 use super::counters::{Counts, Look};
 use super::judge::Settings;
-use super::kernel::{self, Evidence};
+use super::kernel::Evidence;
 use super::trial::{Trial, at_most};
 use super::verdict::TestId;
 use jiff::Timestamp;
@@ -23,27 +23,21 @@ pub(super) struct Catastrophe {
     stable: Evidence,
     /// The candidate's counts since stable has been failing too.
     both: Option<(Timestamp, Counts)>,
-    /// Evidence counts from here: what was collected in a shared incident is thrown away.
-    pub(super) clear_since: Timestamp,
 }
 
 impl Catastrophe {
-    pub(super) fn new(settings: &Settings, origin: Timestamp) -> Self {
-        let claim = at_most(0.0, LIMIT);
-        let cap = kernel::cap(settings.look, settings.forgive);
-        let planned = settings.looks_in(settings.grace);
-        let evidence = Evidence::restarting(claim, settings.cluster_size, planned, cap);
+    pub(super) fn new(settings: &Settings) -> Self {
+        let trial = Trial::new(
+            TestId::Catastrophe,
+            at_most(0.0, LIMIT),
+            settings.bar(),
+            settings.cluster_size,
+            Some(settings.spread(settings.grace)),
+        );
         Self {
-            stable: evidence.clone(),
-            trial: Trial::new(
-                TestId::Catastrophe,
-                claim,
-                evidence,
-                settings.bar(),
-                settings.cluster_size,
-            ),
+            stable: trial.evidence.clone(),
+            trial,
             both: None,
-            clear_since: origin,
         }
     }
 
@@ -57,8 +51,7 @@ impl Catastrophe {
         }
         // Evidence from an incident that stable shares would outlive it: a small candidate forgets more
         // slowly than a large stable, and would be blamed when stable has recovered.
-        self.trial.evidence.forget();
-        self.clear_since = look.end;
+        self.trial.forget(look.end);
         self.both.get_or_insert((start, Counts::default())).1 += look.candidate;
     }
 

@@ -1,14 +1,14 @@
 //! H: proves that the candidate is healthy, anew in each step.
 //!
 //! Two reverse tests: "its error rate is at least 3 x stable's + 0.3 pp" and "it is at least the critical
-//! one" must both be disproved. Not proved is not unhealthy: it may be too early to tell.
+//! one" must both be disproved; when stable has left, beside its frozen rate. Not proved is not unhealthy: it may be too early to tell.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::counters::{Counts, Look};
+use super::frozen::Frozen;
 use super::judge::Settings;
-use super::kernel::Evidence;
 use super::trial::{Traffic, Trial, at_least};
 use super::verdict::TestId;
 
@@ -41,10 +41,7 @@ impl Health {
             Proof::Normal => (3.0, 0.003),
             Proof::Strict => (2.0, 0.001),
         };
-        let trial = |id, claim| {
-            let evidence = Evidence::once(claim, settings.cluster_size);
-            Trial::new(id, claim, evidence, 1.0 / ALPHA, settings.cluster_size)
-        };
+        let trial = |id, claim| Trial::new(id, claim, 1.0 / ALPHA, settings.cluster_size, None);
         Self {
             trials: [
                 trial(TestId::HealthBesideStable, at_least(multiple, plus)),
@@ -53,6 +50,16 @@ impl Health {
             proved: [false; 2],
             candidate: Counts::default(),
             stable: Counts::default(),
+        }
+    }
+
+    /// The proof in a step that stable has no part in.
+    pub(super) fn without_stable(settings: &Settings, frozen: &Frozen) -> Self {
+        let new = Self::new(settings);
+        Self {
+            trials: new.trials.map(|trial| trial.without_stable(frozen, 1.0, None)),
+            stable: frozen.counts,
+            ..new
         }
     }
 
@@ -90,10 +97,6 @@ impl Health {
         if self.proved[place] {
             return Some(0);
         }
-        let trial = &self.trials[place];
-        let candidate = traffic.failing(traffic.stable.rate().unwrap_or(0.0));
-        trial
-            .evidence
-            .looks_until(trial.bar, candidate, traffic.stable, traffic.horizon())
+        self.trials[place].looks_until(traffic.failing(traffic.good_rate()), traffic)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Samples ─▶ Tally ─▶ Look ─▶ Judge ─▶ Verdict
-//!           counters          error_rate, catastrophe, health: trials of one kernel
+//!           counters          error_rate, critical, catastrophe, health: trials of one kernel
 //! ```
 //!
 //! Everything can be computed anew from the samples: the same looks give the same verdict, to the byte.
@@ -10,7 +10,9 @@
 mod catastrophe;
 mod clusters;
 mod counters;
+mod critical;
 mod error_rate;
+mod frozen;
 mod health;
 mod judge;
 pub mod kernel;
@@ -27,4 +29,4 @@ pub use clusters::{cluster_size, sample_interval, whole_looks};
 pub use counters::{Counts, Look, Samples, Series, Side, Tally};
 pub use health::Proof;
 pub use judge::{Feed, Judge, Settings};
-pub use verdict::{Forecast, Found, Outcome, Reason, Report, TestId, Verdict};
+pub use verdict::{Baseline, Forecast, Found, Outcome, Reason, Report, TestId, Verdict};

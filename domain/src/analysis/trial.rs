@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::counters::{Counts, Look};
+use super::frozen::{Frozen, STAKE};
 use super::kernel::{Bound, Claim, Evidence};
 use super::verdict::{Forecast, Report, TestId};
 
@@ -11,6 +12,7 @@ use super::verdict::{Forecast, Report, TestId};
 pub(super) struct Traffic {
     pub(super) look: SignedDuration,
     pub(super) candidate: Counts,
+    /// All that was counted of it, once it has left.
     pub(super) stable: Counts,
 }
 
@@ -35,6 +37,21 @@ impl Traffic {
             errors: self.candidate.requests * rate,
         }
     }
+
+    /// The error rate of a candidate as good as stable, 0 to 1; without a stable, of one that stays as it is.
+    pub(super) fn good_rate(&self) -> f64 {
+        let rate = self.stable.rate().or_else(|| self.candidate.rate());
+        rate.unwrap_or(0.0)
+    }
+}
+
+/// How bets are spread that begin again and again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spread {
+    /// Over so many looks.
+    pub(super) looks: u64,
+    /// What one look may multiply a bet by.
+    pub(super) cap: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -49,23 +66,59 @@ pub(super) struct Trial {
     pub(super) skipped: u64,
     /// Start of the first look that was counted.
     pub(super) first: Option<Timestamp>,
+    /// The rate that stable is taken to have, 0 to 1, once it has left; its counts say nothing from then on.
+    pub(super) assumed: Option<f64>,
+    /// Evidence is made of looks that start here or later.
+    pub(super) clear_since: Timestamp,
     cluster_size: f64,
+    /// What the evidence began with, 1 or less.
+    stake: f64,
 }
 
 impl Trial {
-    pub(super) fn new(id: TestId, claim: Claim, evidence: Evidence, bar: f64, cluster_size: f64) -> Self {
+    /// A trial of `claim` by bets that begin once, or as `spread` says.
+    pub(super) fn new(id: TestId, claim: Claim, bar: f64, cluster_size: f64, spread: Option<Spread>) -> Self {
         Self {
             id,
             claim,
-            evidence,
+            evidence: evidence(claim, cluster_size, spread),
             bar,
             candidate: Counts::default(),
             stable: Counts::default(),
             used: 0,
             skipped: 0,
             first: None,
+            assumed: None,
+            clear_since: Timestamp::MIN,
             cluster_size,
+            stake: 1.0,
         }
+    }
+
+    /// The same claim with a stable that has left, sought anew and with `stake` of what was there to begin with.
+    ///
+    /// A claim about how bad the candidate may be assumes the worst stable that its counts allow, a claim about
+    /// how bad it must be the best one.
+    pub(super) fn without_stable(mut self, frozen: &Frozen, stake: f64, spread: Option<Spread>) -> Self {
+        let claim = if self.claim.multiple > 0.0 {
+            let assumed = match self.claim.bound {
+                Bound::AtMost => frozen.at_most(self.bar),
+                Bound::AtLeast => frozen.at_least(self.bar),
+            };
+            self.assumed = Some(assumed);
+            self.stake = STAKE * stake;
+            Claim {
+                multiple: 0.0,
+                plus: (self.claim.multiple * assumed + self.claim.plus).min(1.0),
+                bound: self.claim.bound,
+            }
+        } else {
+            self.stake = stake;
+            self.claim
+        };
+        self.evidence = evidence(claim, self.cluster_size, spread);
+        self.stable = frozen.counts;
+        self
     }
 
     /// Takes in a look that began at `start`.
@@ -80,13 +133,39 @@ impl Trial {
         self.first.get_or_insert(start);
     }
 
+    /// The evidence, with what it began with.
+    pub(super) fn e(&self) -> f64 {
+        self.stake * self.evidence.value()
+    }
+
     pub(super) fn rejected(&self) -> bool {
-        self.evidence.value() >= self.bar
+        self.e() >= self.bar
+    }
+
+    /// Throws away what was collected up to `end`. Always allowed: it can only delay a finding.
+    pub(super) fn forget(&mut self, end: Timestamp) {
+        self.evidence.forget();
+        self.clear_since = end;
+    }
+
+    /// Gives up what exceeds the bar. Always allowed, too.
+    pub(super) fn keep_at_bar(&mut self) {
+        self.evidence.keep_at_most(self.bar / self.stake);
+    }
+
+    /// After how many more looks like this one it rejects, if within the horizon of `traffic`.
+    pub(super) fn looks_until(&self, candidate: Counts, traffic: &Traffic) -> Option<u64> {
+        let bar = self.bar / self.stake;
+        self.evidence
+            .looks_until(bar, candidate, traffic.stable, traffic.horizon())
     }
 
     /// The error rate that the claim allows or demands beside this stable, 0 to 1.
     pub(super) fn limit(&self, stable: Counts) -> Option<f64> {
-        limit(self.claim, stable)
+        match self.assumed {
+            Some(rate) => Some((self.claim.multiple * rate + self.claim.plus).min(1.0)),
+            None => limit(self.claim, stable),
+        }
     }
 
     pub(super) fn report(&self, forecast: Option<Forecast>) -> Report {
@@ -97,7 +176,7 @@ impl Trial {
             candidate_rate: self.candidate.rate(),
             stable_rate: self.stable.rate(),
             limit: self.limit(self.stable),
-            e: self.evidence.value(),
+            e: self.e(),
             bar: self.bar,
             m: self.cluster_size,
             used: self.used,
@@ -107,8 +186,15 @@ impl Trial {
     }
 }
 
+fn evidence(claim: Claim, cluster_size: f64, spread: Option<Spread>) -> Evidence {
+    match spread {
+        Some(Spread { looks, cap }) => Evidence::restarting(claim, cluster_size, looks, cap),
+        None => Evidence::once(claim, cluster_size),
+    }
+}
+
 /// The rate at the edge of a claim, at most 1; nothing if it needs a stable that has no requests.
-pub(super) fn limit(claim: Claim, stable: Counts) -> Option<f64> {
+fn limit(claim: Claim, stable: Counts) -> Option<f64> {
     if claim.multiple <= 0.0 {
         return Some(claim.plus.min(1.0));
     }

@@ -41,12 +41,27 @@ pub enum Reason {
 pub enum TestId {
     /// Rolls back: error rate above 1.5 x stable + 0.05 pp.
     ErrorRate,
+    /// Rolls back: error rate above the critical one, and stable's is not.
+    Critical,
     /// Rolls back: error rate above 10 % while warming up.
     Catastrophe,
     /// Proves: error rate below a multiple of stable's.
     HealthBesideStable,
     /// Proves: error rate below the critical one.
     HealthBelowCritical,
+}
+
+/// Which stable the candidate is compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Baseline {
+    /// The one beside it.
+    #[default]
+    Live,
+    /// The one that was, as it was while it had traffic: the candidate has all of it now.
+    Frozen,
+    /// None: the candidate has all traffic, and nothing was counted of stable before. The limits alone judge.
+    Missing,
 }
 
 /// The verdict at one moment.
@@ -58,6 +73,9 @@ pub struct Verdict {
     pub reason: Option<Reason>,
     /// Outcome, numbers and reason in words.
     pub sentence: String,
+    /// Which stable it was compared with.
+    #[serde(default)]
+    pub baseline: Baseline,
     /// The moment that was judged.
     pub at: Timestamp,
     /// The proof of health is sought in looks from here on.
@@ -93,7 +111,7 @@ pub struct Found {
     pub first: Timestamp,
     /// Counts of the candidate in these looks.
     pub candidate: Counts,
-    /// Counts of stable in these looks.
+    /// Counts of stable in these looks; with a frozen baseline, all that was counted of it.
     pub stable: Counts,
     /// The error rate that was allowed, 0 to 1.
     pub limit: Option<f64>,
@@ -110,7 +128,7 @@ pub struct Report {
     pub id: TestId,
     /// Counts of the candidate in the looks used.
     pub candidate: Counts,
-    /// Counts of stable in the looks used.
+    /// Counts of stable in the looks used; with a frozen baseline, all that was counted of it.
     pub stable: Counts,
     /// 0 to 1.
     pub candidate_rate: Option<f64>,

@@ -84,6 +84,7 @@ pub fn of(line: &Line) -> Option<Notice> {
         Event::Lowered { from, reason } => {
             (Severity::Critical, format!("ROLLING BACK, candidate from {from} to {}", line.weight), reason.clone())
         }
+        Event::LeftOver { what } => (Severity::Warning, "something is left to do".to_owned(), format!("{what}.")),
         Event::Unwatched { reason } => (
             Severity::Critical,
             format!("NOBODY WATCHES {}, which has all the traffic", rollout),

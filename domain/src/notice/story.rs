@@ -40,6 +40,7 @@ pub fn in_words(line: &Line) -> String {
         }
         Event::Lowered { from, reason } => format!("rolling back, from {from}: {reason}"),
         Event::Prepared { what } => what.clone(),
+        Event::LeftOver { what } => format!("left to do: {what}"),
         Event::Unwatched { reason } => {
             format!("NOBODY WATCHES the candidate, which has all traffic: {reason}")
         }

@@ -87,6 +87,11 @@ pub enum Event {
         /// What, in words.
         what: String,
     },
+    /// The traffic is where it belongs, but something behind the router is not as it should be.
+    LeftOver {
+        /// What, in words.
+        what: String,
+    },
     /// The driver leaves while the candidate has all the traffic: it stays, and nobody watches.
     Unwatched {
         /// Why it leaves.
@@ -228,6 +233,7 @@ mod tests {
             },
             Event::Lowered { from, reason: text() },
             Event::Prepared { what: text() },
+            Event::LeftOver { what: text() },
             Event::Unwatched { reason: text() },
             Event::Judged {
                 outcome: Outcome::Watch,

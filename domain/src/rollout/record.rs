@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    analysis::Counts,
     rollout::{
         ladder::Ladder,
         phase::{Gate, Phase, Signal},
@@ -145,6 +146,12 @@ pub struct Record {
     pub gates: Vec<Gate>,
     /// How long the old version stands at least after all traffic has left it.
     pub keep_old: SignedDuration,
+    /// How many pods or servers of stable carried all the traffic when the phase began, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<u32>,
+    /// What was counted of stable in this phase while it had traffic, for a source that cannot be asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Counts>,
     /// What was reported from outside; the newest [`SIGNALS`].
     pub signals: Vec<Signal>,
     /// Where in it.
@@ -300,15 +307,17 @@ impl Record {
             .find(|gate| gate.go.is_none() && now.duration_since(self.phase_since) >= gate.at)
     }
 
+    /// When the first gate that nobody has decided is due, or was.
+    #[must_use]
+    pub fn gate_at(&self) -> Option<Timestamp> {
+        let gate = self.gates.iter().find(|gate| gate.go.is_none())?;
+        self.phase_since.checked_add(gate.at).ok()
+    }
+
     /// When a person has to say `go` next, if that is still to come.
     #[must_use]
     pub fn next_gate_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let at = |gate: &Gate| self.phase_since.checked_add(gate.at).ok();
-        self.gates
-            .iter()
-            .filter(|gate| gate.go.is_none())
-            .find_map(at)
-            .filter(|at| *at > now)
+        self.gate_at().filter(|at| *at > now)
     }
 
     /// A signal that forbids rises until somebody says `go`.
@@ -399,6 +408,8 @@ pub(crate) mod tests {
             ladder: Ladder::new(vec![step(1), step(5), step(10)], Require::Proof).unwrap(),
             gates: Vec::new(),
             keep_old: SignedDuration::ZERO,
+            whole: None,
+            baseline: None,
             signals: Vec::new(),
             state,
             evidence: Evidence {

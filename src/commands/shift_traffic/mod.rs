@@ -1,9 +1,18 @@
 //! `shift-traffic`: who gets the traffic?
 
+mod advance;
+mod approve;
+mod finish;
+mod hand;
 mod init;
+mod pause;
+mod promote;
+mod resume;
 mod rollback;
 mod run;
+mod said;
 mod set;
+mod signal;
 mod start;
 mod status;
 
@@ -29,6 +38,7 @@ Examples:
   shift-traffic run                       drive it: raise, judge, advance, take back
   shift-traffic status                    where it stands
   shift-traffic rollback --reason 'orders fail'
+  shift-traffic finish --manifests k8s/   after the promotion: the old version may go
 
 Exit codes:
   0 done   1 error   2 usage or plan   3 refused or rolled back
@@ -41,7 +51,14 @@ enum Verb {
     Run(run::Args),
     Status(status::Args),
     Set(set::Args),
+    Advance(advance::Args),
+    Pause(pause::Args),
+    Resume(resume::Args),
+    Approve(approve::Args),
+    Signal(signal::Args),
     Rollback(rollback::Args),
+    Promote(promote::Args),
+    Finish(finish::Args),
     /// Print the completions for a shell
     #[command(
         after_help = "Example:\n  shift-traffic completions bash > /etc/bash_completion.d/shift-traffic"
@@ -62,7 +79,14 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         Verb::Run(args) => run::run(&plan, args).await,
         Verb::Status(args) => status::run(&plan, &args).await,
         Verb::Set(args) => set::run(&plan, args).await,
+        Verb::Advance(args) => advance::run(&plan, args).await,
+        Verb::Pause(args) => pause::run(&plan, args).await,
+        Verb::Resume(args) => resume::run(&plan, args).await,
+        Verb::Approve(args) => approve::run(&plan, args).await,
+        Verb::Signal(args) => signal::run(&plan, args).await,
         Verb::Rollback(args) => rollback::run(&plan, args).await,
+        Verb::Promote(args) => promote::run(&plan, args).await,
+        Verb::Finish(args) => finish::run(&plan, args).await,
         Verb::Completions(completions) => Ok(completions.run::<Args>()),
     }
 }

@@ -1,31 +1,49 @@
-//! `rollback`: back to stable, at once. Needs the router and nothing else.
+//! `rollback`: back to stable, at once or by way of a small share. Needs the router and nothing else.
 
-use std::collections::BTreeMap;
+use jiff::{SignedDuration, Timestamp};
+use rollgate_domain::{
+    exit::Outcome,
+    rollout::record::{Record, State},
+};
 
-use jiff::SignedDuration;
-use rollgate_domain::exit::Outcome;
-
+use super::{
+    hand::Hand,
+    run::interrupts,
+    said::{OutputFlag, in_words, said},
+};
 use crate::{
     commands::{
-        connect::{Outside, outside_of},
+        connect::{outside_of, sampler, users},
         print, say,
-        shared::{OutFlag, PlanFlag, blank, desk, span, step_outputs},
+        shared::{OutFlag, PlanFlag, blank, desk, judge_settings, metric_source, span},
         variable,
     },
-    error::Usage,
+    error::{Usage, chain},
     github::run::Run,
-    operations::rollback::{Base, roll_back, rolled_back},
+    operations::{
+        look::Watcher,
+        rollback::{
+            Base, Way,
+            afterwards::Afterwards,
+            describe,
+            gradual::{Look, roll_back_gradually},
+            roll_back, rolled_back,
+        },
+    },
     plan::{self, Plan, Rescue, Traffic},
-    providers::traffic::Users,
+    providers::{metrics::Metrics, traffic::Users},
 };
 
 /// Take all traffic back to stable, whatever the record says
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Raises the generation, so that every driver of the rollout stops. May be repeated.
+Raises the generation, so that every driver of the rollout stops. Stable gets the capacity for it
+first, where it has too little. May be repeated.
 
-Example:
-  shift-traffic rollback --reason 'orders fail since 14:02'")]
+Examples:
+  shift-traffic rollback --reason 'orders fail since 14:02'
+  shift-traffic rollback --gradual          to 5 %, a look, then to 0
+  shift-traffic rollback --scale-down       and no pods for the candidate, when its requests are answered")]
 pub(crate) struct Args {
     /// Why, for those who read it later
     #[arg(
@@ -35,6 +53,13 @@ pub(crate) struct Args {
         default_value = "rolled back by hand"
     )]
     reason: String,
+    /// To 5 % first (or less, if it has less), watched for the plan's rollback.watch, then to 0; harm, or metrics
+    /// that fail, take it to 0 at once
+    #[arg(long)]
+    gradual: bool,
+    /// When the traffic is back, scale the candidate down to 0 rather than to what it was
+    #[arg(long)]
+    scale_down: bool,
     /// How long to go on trying while the router does not obey; then exit code 5
     #[arg(long, value_name = "SPAN", default_value = "2m", value_parser = span)]
     patience: SignedDuration,
@@ -42,14 +67,47 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    output: OutputFlag,
+    #[command(flatten)]
     out: OutFlag,
+}
+
+/// How long a rollback is tried by default.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
+
+/// The rollback that another verb's decision is.
+pub(super) async fn decided(
+    plan: &PlanFlag,
+    hand: Hand,
+    reason: String,
+    gradual: bool,
+) -> anyhow::Result<Outcome> {
+    let Hand {
+        reason: _,
+        dry_run,
+        output,
+        out,
+    } = hand;
+    let args = Args {
+        reason,
+        gradual,
+        scale_down: false,
+        patience: PATIENCE,
+        dry_run,
+        output,
+        out,
+    };
+    run(plan, args).await
 }
 
 pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {
     let Args {
         reason,
+        gradual,
+        scale_down,
         patience,
         dry_run,
+        output,
         out,
     } = args;
     // A mistake in the plan's other sections must not keep the traffic where it is.
@@ -61,41 +119,97 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     if let Some(warning) = warning {
         say(&format!("warning: {warning}"));
     }
-    let routes = Plan::read(&plan.plan).map_or_else(|_| everybody(), |plan| plan.notify);
-    let Outside { router, stacks: _ } = outside_of(&traffic, &BTreeMap::new(), Users::default()).await?;
-    let router = router.as_ref();
+    let whole = Plan::read(&plan.plan).ok();
+    let (routes, backends, users, terms) = match &whole {
+        Some(plan) => (
+            plan.notify.clone(),
+            plan.backends.clone(),
+            users(plan),
+            plan.rollback.clone(),
+        ),
+        None => (
+            everybody(),
+            Default::default(),
+            Users::default(),
+            plan::Rollback::default(),
+        ),
+    };
+    let outside = outside_of(&traffic, &backends, users).await?;
+    let router = outside.router.as_ref();
     let github = Run::from_variables(variable);
     let mut desk = desk(out.out, &routes, github.as_ref());
-    let blank = blank(&service, &traffic)?;
-
     let base = Base {
         known: None,
-        blank,
+        blank: blank(&service, &traffic)?,
         fence: None,
     };
+    let way = Way {
+        behind: outside.behind(&terms),
+        patience,
+        capacity_within: terms.capacity_within,
+    };
+    // What is only there to look needs nothing to be in order.
+    let sampler = whole.as_ref().and_then(|plan| or_said(sampler(plan))).flatten();
+    let afterwards = Afterwards {
+        behind: way.behind,
+        sampler: sampler.as_ref(),
+        drain: terms.drain,
+        scale_down,
+    };
     if dry_run {
-        let seen = router.read().await?;
-        let record = rolled_back(&seen, &base, &desk, &reason);
-        print(&router.describe(&seen, &record));
+        let (change, after) = describe(router, &desk, &base, &reason, &way).await?;
+        print(&change);
+        print(&or_said(afterwards.describe(&after).await).unwrap_or_default());
         return Ok(Outcome::Done);
     }
-    let done = roll_back(router, &mut desk, base, &reason, patience).await;
+    let done = if gradual {
+        let interrupt = interrupts()?;
+        let metrics = match (&whole, router.read().await) {
+            (Some(plan), Ok(seen)) => {
+                let target = rolled_back(&seen, &base, &desk, &reason);
+                or_said(metric_source(plan, &target.stable, &target.candidate))
+            }
+            _ => None,
+        };
+        let watcher = |record: &Record, now: Timestamp| {
+            let (plan, metrics) = (whole.as_ref()?, metrics.as_deref()?);
+            let settings = judge_settings(plan, record, Metrics::has_past(metrics));
+            Some(Watcher::new(metrics, settings, record, now))
+        };
+        let look = Look {
+            watcher: &watcher,
+            time: terms.watch,
+            interrupt,
+        };
+        roll_back_gradually(router, &mut desk, base, &reason, &way, look).await
+    } else {
+        roll_back(router, &mut desk, base, &reason, &way).await
+    };
+    afterwards.put_in_order(router, &mut desk, &done).await;
     let record = &done.record;
-    say(&match done.outcome {
-        Outcome::Stuck => format!(
+    let text = match (done.outcome, &record.state) {
+        (Outcome::Stuck, _) => format!(
             "STUCK: the traffic is not known to be back at {}; a person must look at the router now",
             record.stable.backend
         ),
-        _ => format!(
-            "{}: candidate at {}, {}",
-            record.rollout,
-            record.weight,
-            record.state_in_words()
+        (_, State::Finished) => format!(
+            "nothing to take back: {} is stable since finish",
+            record.stable.backend
         ),
-    });
-    step_outputs(done.outcome, false, Some(record));
-    desk.close(record, std::time::Duration::from_secs(10)).await;
-    Ok(done.outcome)
+        _ => in_words(record),
+    };
+    Ok(said(output, done.outcome, Some(record), &text, &mut desk).await)
+}
+
+/// What a rollback can do without, or a warning.
+fn or_said<T>(made: anyhow::Result<T>) -> Option<T> {
+    match made {
+        Ok(made) => Some(made),
+        Err(error) => {
+            say(&format!("warning: {}", chain(&error)));
+            None
+        }
+    }
 }
 
 /// Who is told when the plan cannot say it: whoever can be reached from here.

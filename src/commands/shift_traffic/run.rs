@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     commands::{
-        connect::{Outside, outside},
+        connect::{outside, sampler},
         print, say,
         shared::{OutFlag, PlanFlag, blank, desk, judge_settings, metric_source, pin, span, step_outputs},
         variable,
@@ -21,6 +21,8 @@ use crate::{
     operations::{
         drive::{self, Ended, Orders, World},
         look::Watcher,
+        rollback::{RolledBack, afterwards::Afterwards},
+        standby::{Stood, stand_by},
     },
 };
 
@@ -30,6 +32,7 @@ use crate::{
 Examples:
   shift-traffic run                        until the phase ends, or the plan's budget
   shift-traffic run --budget 30m           half an hour; then the share is 0 and the rollout paused
+  shift-traffic run --standby              beside another driver, to take over when it dies
   shift-traffic run --dispatch             in a GitHub job: call the next job when the budget ends")]
 pub(crate) struct Args {
     /// How long this run drives; default: the plan's driver.budget
@@ -41,6 +44,9 @@ pub(crate) struct Args {
     /// Drive this rollout and no other; default: whichever the router holds
     #[arg(long, value_name = "ID", env = "ROLLGATE_ROLLOUT")]
     rollout: Option<String>,
+    /// Stand by while another driver drives: take over within a minute of its last sign, leave when the rollout is over
+    #[arg(long, env = "ROLLGATE_STANDBY")]
+    standby: bool,
     /// Print what the first write would be and touch nothing
     #[arg(long)]
     dry_run: bool,
@@ -62,12 +68,13 @@ fn optional_span(text: &str) -> Result<OptionalSpan, String> {
 
 pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {
     // From here on, whoever asks this process to leave is heard.
-    let interrupt = interrupts()?;
+    let mut interrupt = interrupts()?;
     let plan = plan.read()?;
     let Args {
         budget,
         dispatch,
         rollout,
+        standby,
         dry_run,
         out,
     } = args;
@@ -82,8 +89,16 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         }
         (false, _) => None,
     };
-    let Outside { router, stacks: _ } = outside(&plan).await?;
-    let router = router.as_ref();
+    let outside = outside(&plan).await?;
+    let router = outside.router.as_ref();
+    let behind = outside.behind(&plan.rollback);
+    let sampler = sampler(&plan)?;
+    let afterwards = Afterwards {
+        behind,
+        sampler: sampler.as_ref(),
+        drain: plan.rollback.drain,
+        scale_down: false,
+    };
     let mut desk = desk(out.out, &plan.notify, github.as_ref());
 
     let seen = router.read().await?;
@@ -103,6 +118,26 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     }
     // Whoever takes the rollout must be able to watch it: all that can go wrong comes first.
     let metrics = metric_source(&plan, &record.stable, &record.candidate)?;
+    let mut last_sign = record.driver.heartbeat;
+    if standby {
+        match stand_by(router, &desk, record.clone(), &mut interrupt).await {
+            Stood::In(last) => last_sign = last.driver.heartbeat,
+            Stood::Down(last) => {
+                say(&format!(
+                    "stood by until {} was {}",
+                    record.rollout,
+                    last.state_in_words()
+                ));
+                step_outputs(Outcome::Done, false, Some(&last));
+                return Ok(Outcome::Done);
+            }
+            Stood::Asked => {
+                say("stood by until it was asked to leave");
+                step_outputs(Outcome::Done, false, None);
+                return Ok(Outcome::Done);
+            }
+        }
+    }
     let orders = Orders {
         budget,
         patience: Patience {
@@ -111,10 +146,19 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         },
         pin: pin(&plan, None),
         blank: blank(&plan.service, &plan.traffic)?,
+        window: plan.windows.rises.clone(),
+        last_sign,
+        capacity_within: plan.rollback.capacity_within,
     };
     let record = match drive::take(router, &mut desk, &record.rollout, &orders.blank).await? {
         Ok(record) => record,
         Err(ended) => {
+            // A rollback that was cut off behind the router.
+            let over = RolledBack {
+                outcome: Outcome::Done,
+                record: ended.record.clone(),
+            };
+            afterwards.put_in_order(router, &mut desk, &over).await;
             desk.close(&ended.record, std::time::Duration::from_secs(10))
                 .await;
             return Ok(end(&ended));
@@ -123,6 +167,8 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     let settings = judge_settings(&plan, &record, metrics.has_past());
     let world = World {
         router,
+        behind,
+        afterwards,
         watcher: Watcher::new(metrics.as_ref(), settings, &record, desk.clock.now()),
         dispatcher: dispatcher.as_ref(),
         interrupt,
@@ -148,7 +194,7 @@ fn end(ended: &Ended) -> Outcome {
 }
 
 /// The runner sends SIGINT and 7.5 s later SIGTERM; a shell sends the first, `kill` the second.
-fn interrupts() -> anyhow::Result<watch::Receiver<Option<&'static str>>> {
+pub(super) fn interrupts() -> anyhow::Result<watch::Receiver<Option<&'static str>>> {
     let (sender, receiver) = watch::channel(None);
     for (kind, name) in [
         (SignalKind::interrupt(), "SIGINT"),

@@ -1,31 +1,46 @@
 //! `start`: records a new rollout at share 0.
 
+use clap::ValueEnum;
 use rollgate_domain::{
     exit::Outcome,
-    rollout::{moves, phase::Phase, record::Version},
+    rollout::{
+        moves,
+        phase::Phase,
+        record::{Record, State, Version},
+    },
 };
 
+use super::said::{OutputFlag, answered};
 use crate::{
     commands::{
-        connect::{Outside, outside},
-        print, say,
-        shared::{OutFlag, PlanFlag, course, desk, evidence, metric_source, pin, step_outputs},
+        connect::outside,
+        shared::{OutFlag, PlanFlag, course, desk, evidence, metric_source, pin},
         variable,
     },
     error::Usage,
     github::run::Run,
-    operations::start::{self, Started, Wish},
+    operations::start::{self, Wish},
     providers::traffic::Seen,
 };
 
 /// Record a new rollout at 0 %, after checking router, backends and metrics
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Example:\n  shift-traffic start --candidate-version v2 --stable-version v1")]
+#[command(after_help = "\
+Examples:
+  shift-traffic start --candidate-version v2 --stable-version v1
+  shift-traffic start --phase production                       goes on from the canary that has passed
+  shift-traffic start --phase production --without-canary      for a router that gives 0 or 100 % only")]
 pub(crate) struct Args {
-    /// The backend to try; default: the other one
+    /// The phase to begin: production goes on from the canary that has passed
+    #[arg(long, value_enum, default_value_t)]
+    phase: PhaseName,
+    /// Begin a production without the canary that should come before it
+    #[arg(long)]
+    without_canary: bool,
+    /// The backend to try; default: the one that is not stable
     #[arg(long, value_name = "BACKEND", env = "ROLLGATE_CANDIDATE")]
     candidate: Option<String>,
-    /// The backend that has the traffic; default: stable of the last rollout, else the first of the plan's backends
+    /// The backend that has the traffic; default: stable of the rollout before, else the first of the plan's backends
     #[arg(long, value_name = "BACKEND", env = "ROLLGATE_STABLE")]
     stable: Option<String>,
     /// The candidate's value of the metrics' version label; default: its backend's name
@@ -41,42 +56,64 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    output: OutputFlag,
+    #[command(flatten)]
     out: OutFlag,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum PhaseName {
+    #[default]
+    Canary,
+    Production,
 }
 
 pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {
     let plan = plan.read()?;
     let Args {
+        phase,
+        without_canary,
         candidate,
         stable,
         candidate_version,
         stable_version,
         plan_commit,
         dry_run,
+        output,
         out,
     } = args;
+    if without_canary && phase == PhaseName::Canary {
+        return Err(Usage("--without-canary belongs to --phase production".to_owned()).into());
+    }
+    let phase = match phase {
+        PhaseName::Canary => Phase::Canary,
+        PhaseName::Production => Phase::Production,
+    };
     // An input that a workflow leaves empty is one that was not given.
     let given = |value: Option<String>| value.filter(|value| !value.is_empty());
 
     let backends = plan.traffic.backends();
-    let given_roles = roles(given(stable), given(candidate), backends)?;
-    let Outside { router, stacks: _ } = outside(&plan).await?;
-    let router = router.as_ref();
-    let [stable, candidate] = match given_roles {
-        Some(roles) => roles,
-        None => last_roles(&router.read().await?, backends),
-    };
-    let stable = Version {
-        version: given(stable_version).unwrap_or_else(|| stable.clone()),
-        backend: stable,
-        images: Vec::new(),
-    };
-    let candidate = Version {
-        version: given(candidate_version).unwrap_or_else(|| candidate.clone()),
-        backend: candidate,
-        images: Vec::new(),
-    };
-
+    let stable = known("stable", given(stable), backends)?;
+    let candidate = known("candidate", given(candidate), backends)?;
+    if let (Some(stable), Some(candidate)) = (&stable, &candidate)
+        && stable == candidate
+    {
+        return Err(Usage(format!(
+            "--stable {stable} and --candidate {candidate}: these are two different backends"
+        ))
+        .into());
+    }
+    let outside = outside(&plan).await?;
+    let router = outside.router.as_ref();
+    let seen = router.read().await?;
+    let (stable, candidate) = start::roles(&seen, backends, stable, candidate);
+    let before = passed(&seen).filter(|_| phase == Phase::Production && !without_canary);
+    let stable = version(stable, given(stable_version), before.map(|record| &record.stable));
+    let candidate = version(
+        candidate,
+        given(candidate_version),
+        before.map(|record| &record.candidate),
+    );
     let metrics = metric_source(&plan, &stable, &candidate)?;
     let github = Run::from_variables(variable);
     let mut desk = desk(out.out, &plan.notify, github.as_ref());
@@ -85,68 +122,41 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
             service: plan.service.clone(),
             stable,
             candidate,
-            course: course(&plan, Phase::Canary)?,
+            course: course(&plan, phase)?,
             evidence: evidence(&plan),
             pin: pin(&plan, given(plan_commit)),
         },
         cluster_size: plan.judgement.cluster_size,
+        without_canary,
     };
-    match start::start(router, metrics.as_ref(), &mut desk, wish, dry_run).await? {
-        Started::Recorded(record) => {
-            desk.close(&record, std::time::Duration::from_secs(10)).await;
-            step_outputs(Outcome::Done, false, Some(&record));
-            Ok(Outcome::Done)
-        }
-        Started::WouldWrite(change) => {
-            print(&change);
-            Ok(Outcome::Done)
-        }
-        Started::Refused(why) => {
-            say(&format!("refused: {why}"));
-            step_outputs(Outcome::Refused, false, None);
-            Ok(Outcome::Refused)
-        }
+    let behind = outside.behind(&plan.rollback);
+    let answer = start::start(router, &behind, metrics.as_ref(), &mut desk, wish, dry_run).await?;
+    Ok(answered(output, &answer, &mut desk).await)
+}
+
+fn passed(seen: &Seen) -> Option<&Record> {
+    let record = seen.record.as_ref().ok()?.as_ref()?;
+    (record.state == State::Passed).then_some(record)
+}
+
+/// A version as it was given, else as the canary before it was told, else named as its backend.
+fn version(backend: String, given: Option<String>, before: Option<&Version>) -> Version {
+    let before = before.filter(|before| before.backend == backend);
+    Version {
+        version: given
+            .or_else(|| before.map(|before| before.version.clone()))
+            .unwrap_or_else(|| backend.clone()),
+        backend,
+        images: Vec::new(),
     }
 }
 
-/// Stable and candidate as the flags say; none where they say nothing.
-fn roles(
-    stable: Option<String>,
-    candidate: Option<String>,
-    backends: &[String; 2],
-) -> Result<Option<[String; 2]>, Usage> {
-    let [first, second] = backends;
-    let other = |flag: &str, name: &str| match name {
-        name if name == first => Ok(second.clone()),
-        name if name == second => Ok(first.clone()),
-        _ => Err(Usage(format!(
-            "--{flag} {name}: the plan has no such backend; it has {first} and {second}"
+fn known(role: &str, given: Option<String>, backends: &[String; 2]) -> Result<Option<String>, Usage> {
+    match given {
+        Some(name) if !backends.contains(&name) => Err(Usage(format!(
+            "--{role} {name}: the plan has no such backend; it has {} and {}",
+            backends[0], backends[1]
         ))),
-    };
-    match (stable, candidate) {
-        (None, None) => Ok(None),
-        (Some(stable), None) => {
-            let candidate = other("stable", &stable)?;
-            Ok(Some([stable, candidate]))
-        }
-        (None, Some(candidate)) => Ok(Some([other("candidate", &candidate)?, candidate])),
-        (Some(stable), Some(candidate)) => {
-            other("stable", &stable)?;
-            other("candidate", &candidate)?;
-            if stable == candidate {
-                return Err(Usage(format!(
-                    "--stable {stable} and --candidate {candidate}: these are two different backends"
-                )));
-            }
-            Ok(Some([stable, candidate]))
-        }
-    }
-}
-
-/// As the last rollout left them, else as the plan lists them.
-fn last_roles(seen: &Seen, [first, second]: &[String; 2]) -> [String; 2] {
-    match &seen.record {
-        Ok(Some(record)) if record.stable.backend == *second => [second.clone(), first.clone()],
-        _ => [first.clone(), second.clone()],
+        given => Ok(given),
     }
 }

@@ -14,7 +14,7 @@ use rollgate_domain::{
     },
 };
 
-use super::{Ended, World};
+use super::{Ended, World, asking::Asked};
 use crate::{
     error::chain,
     github::dispatch::Dispatcher,
@@ -40,9 +40,13 @@ pub(super) struct Driving {
     pub(super) generation: u64,
     /// What forbids a rise.
     pub(super) obstacles: Vec<String>,
+    /// The candidate is not the one that the rollout began with: why it may have no users, in words.
+    pub(super) third: Option<String>,
     /// What was said already and is not said again while it lasts.
     pub(super) router_error: Option<String>,
     call_error: Option<String>,
+    /// What people were asked.
+    pub(super) asked: Asked,
     overdue_since: Option<Timestamp>,
     said_at: Timestamp,
     /// The last verdict, once there was something to judge.
@@ -57,8 +61,10 @@ impl Driving {
             generation: record.generation,
             record,
             obstacles: Vec::new(),
+            third: None,
             router_error: None,
             call_error: None,
+            asked: Asked::default(),
             judged: None,
             overdue_since: None,
             said_at: Timestamp::MIN,
@@ -104,13 +110,14 @@ impl Driving {
             Move::Promote => Event::Promoted,
             _ => Event::Raised { from },
         };
-        let after = match self.record.after(step, desk.by()) {
+        let mut after = match self.record.after(step, desk.by()) {
             Ok(after) => after,
             Err(illegal) => {
                 self.router_failed(illegal.to_string(), desk);
                 return self.watch(world, desk).await;
             }
         };
+        after.baseline = world.watcher.baseline();
         match world.router.write(&seen, &after).await {
             Ok(_) => {
                 self.record = after;
@@ -203,6 +210,7 @@ impl Driving {
             return;
         };
         after.evidence.warm_since = warm_since;
+        after.baseline = world.watcher.baseline();
         match world.router.write(&seen, &after).await {
             Ok(_) => self.record = after,
             // The next turn reads again.
@@ -220,6 +228,7 @@ impl Driving {
         let more = [
             ("continue", self.record.rollout.as_str()),
             ("commit", commit.as_str()),
+            ("phase", self.record.phase.word()),
         ];
         match dispatcher.dispatch(&more).await {
             Ok(run) => {

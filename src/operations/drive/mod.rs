@@ -4,7 +4,9 @@
 //! canary live. Every turn begins with what the router has, because others may have written: a person, a
 //! rollback, a newer driver.
 
+mod asking;
 mod driving;
+mod rising;
 mod seeing;
 
 use std::time::Duration;
@@ -18,20 +20,23 @@ use rollgate_domain::{
         moves::{Move, Start},
         next::{self, Action, Patience, Situation, Successor},
         record::{Pin, Record, State},
+        window::Window,
     },
     weight::Weight,
 };
 use tokio::sync::watch;
 
 use super::{
+    capacity::Behind,
     desk::Desk,
     look::Watcher,
-    rollback::{self, Base},
+    rollback::{self, Base, Way, afterwards::Afterwards},
 };
 use crate::{
     github::dispatch::Dispatcher,
     providers::traffic::{Router, Seen, WriteError},
 };
+use asking::Asked;
 use driving::Driving;
 
 /// After an order to leave: the runner kills 10 s after it asked, and the last words need some of them.
@@ -44,6 +49,10 @@ const ROLLING_BACK: SignedDuration = SignedDuration::from_mins(5);
 pub struct World<'a> {
     /// Splits the traffic and keeps the record.
     pub router: &'a dyn Router,
+    /// What runs behind it.
+    pub behind: Behind<'a>,
+    /// Puts the rest in order after a rollback.
+    pub afterwards: Afterwards<'a>,
     /// Looks and judges.
     pub watcher: Watcher<'a>,
     /// Calls the successor, if one is wanted.
@@ -63,6 +72,12 @@ pub struct Orders {
     pub pin: Pin,
     /// For a rollback over a record that cannot be read.
     pub blank: Start,
+    /// When the share may rise; none: always.
+    pub window: Option<Window>,
+    /// When the driver before this one last wrote: what it has asked people is not asked again.
+    pub last_sign: Timestamp,
+    /// How long a rollback waits for stable's capacity.
+    pub capacity_within: SignedDuration,
 }
 
 /// How the run ended.
@@ -127,7 +142,8 @@ pub async fn take(
                     blank: blank.clone(),
                     fence: None,
                 };
-                let done = rollback::roll_back(router, desk, base, reason, ROLLING_BACK).await;
+                let way = Way::router_only(ROLLING_BACK);
+                let done = rollback::roll_back(router, desk, base, reason, &way).await;
                 return ended(refused(done.outcome), done.record);
             }
             State::RolledBack { .. } => return ended(Outcome::Refused, record),
@@ -150,7 +166,13 @@ pub async fn take(
             | State::Paused { .. }
             | State::RollingBack { .. } => {}
         }
-        if let Some(drift) = seen.drift {
+        // On the way back: what somebody lowered by hand stays so, and the rest follows.
+        let on_the_way = matches!(record.state, State::RollingBack { .. });
+        let record = match seen.share_of(&record.candidate.backend).filter(|_| on_the_way) {
+            Some(share) => record.after(Move::Lower(share, String::new()), desk.by())?,
+            None => record,
+        };
+        if let Some(drift) = seen.drift.clone().filter(|_| !on_the_way) {
             // Writing would raise what somebody has lowered by hand.
             desk.note(
                 &record,
@@ -208,6 +230,7 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
         .unwrap_or(Timestamp::MAX);
     let generation = record.generation;
     let mut driver = Driving::new(record);
+    driver.asked = Asked::before(&driver, orders.last_sign);
     let mut successor = if world.dispatcher.is_some() {
         Successor::ToCall
     } else {
@@ -216,11 +239,13 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
     desk.journal.judgement(&world.watcher.judgement(&driver.record));
     driver.watch(&mut world, desk).await;
     loop {
-        let seen = driver.see(world.router, desk, &orders.pin).await;
+        let behind = world.behind;
+        let seen = driver.see(world.router, &behind, desk, &orders.pin).await;
         if !driver.owns() {
             // Another rollout, whatever its generation: the router was set back and begun anew.
             return driver.leave(Outcome::Fenced, false, desk, None).await;
         }
+        driver.ask(desk);
         let interrupted = *world.interrupt.borrow();
         let finding = driver.finding(&world.watcher);
         let action = next::next(&Situation {
@@ -235,25 +260,37 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
             successor,
             patience: orders.patience,
         });
-        match action {
+        let action = driver.in_window(action, orders.window.as_ref(), desk);
+        match driver.instead_of(action) {
             Action::Move(Move::RollBack(reason)) => {
                 let base = Base {
                     known: Some(&driver.record),
                     blank: orders.blank.clone(),
                     fence: Some(generation),
                 };
-                let leaving = leaving(&mut world.interrupt);
+                let way = Way {
+                    behind,
+                    patience: ROLLING_BACK,
+                    capacity_within: orders.capacity_within,
+                };
+                let leaving_now = leaving(&mut world.interrupt);
                 let done = tokio::select! {
                     biased;
-                    done = rollback::roll_back(world.router, desk, base, &reason, ROLLING_BACK) => Some(done),
-                    () = leaving => None,
+                    done = rollback::roll_back(world.router, desk, base, &reason, &way) => Some(done),
+                    () = leaving_now => None,
                 };
                 let interrupted = *world.interrupt.borrow();
                 let Some(done) = done else {
                     driver.give_up(desk);
                     return driver.leave(Outcome::Stuck, false, desk, interrupted).await;
                 };
-                driver.record = done.record;
+                driver.record = done.record.clone();
+                // The traffic is back: whoever is asked to leave leaves the rest to the next rollback.
+                tokio::select! {
+                    biased;
+                    () = world.afterwards.put_in_order(world.router, desk, &done) => {}
+                    () = leaving(&mut world.interrupt) => {}
+                }
                 return driver
                     .leave(refused(done.outcome), false, desk, interrupted)
                     .await;

@@ -8,7 +8,7 @@ use rollgate_domain::rollout::{
 use super::driving::Driving;
 use crate::{
     error::chain,
-    operations::desk::Desk,
+    operations::{capacity::Behind, desk::Desk},
     providers::traffic::{Router, Seen},
 };
 
@@ -19,12 +19,19 @@ impl Driving {
     }
 
     /// Reads the router and takes over what others wrote; none while it cannot be read.
-    pub(super) async fn see(&mut self, router: &dyn Router, desk: &mut Desk, pin: &Pin) -> Option<Seen> {
+    pub(super) async fn see(
+        &mut self,
+        router: &dyn Router,
+        behind: &Behind<'_>,
+        desk: &mut Desk,
+        pin: &Pin,
+    ) -> Option<Seen> {
         let mut obstacles = Vec::new();
         let seen = match router.read().await {
             Ok(seen) => {
                 self.router_error = None;
                 obstacles.extend(self.adopt(&seen, desk));
+                obstacles.extend(self.make_ready(&seen, behind, desk).await);
                 Some(seen)
             }
             Err(error) => {
@@ -65,7 +72,7 @@ impl Driving {
             Err(unreadable) if seen.drift.is_none() => obstacles.push(unreadable.to_string()),
             Err(_) => {}
         }
-        if seen.capacity.is_some_and(|capacity| capacity.candidate == 0) {
+        if seen.up(&self.record.candidate.backend) == Some(0) {
             obstacles.push(format!("{} has no server up", self.record.candidate.backend));
         }
         obstacles

@@ -7,7 +7,6 @@ pub mod last_digits;
 mod lock;
 pub mod nginx;
 pub mod replica_ratio;
-#[allow(dead_code, reason = "its users come next")]
 pub(in crate::providers) mod routed_object;
 pub mod service_selector;
 
@@ -124,11 +123,11 @@ impl Seen {
     /// How many servers of `backend`, one of the two, are up, if the router tells.
     #[must_use]
     pub fn up(&self, backend: &str) -> Option<u32> {
-        let Capacity { stable, candidate } = self.capacity?;
+        let capacity = self.capacity?;
         Some(if backend == self.candidate {
-            candidate
+            capacity.candidate
         } else {
-            stable
+            capacity.stable
         })
     }
 }
@@ -167,6 +166,8 @@ pub struct Capacity {
     pub stable: u32,
     /// Of the backend that is tried.
     pub candidate: u32,
+    /// Requests that the latter has not answered yet, if the router tells.
+    pub sessions: Option<u32>,
 }
 
 /// Why a write did not happen, or not everywhere.

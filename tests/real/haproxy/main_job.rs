@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeMap, fs};
 
-use jiff::SignedDuration;
 use rollgate::operations::look::{Judgement, Sample};
 use rollgate_domain::{
     analysis::{Judge, Outcome, Verdict},
-    rollout::{event::Event, record::State},
+    rollout::{event::Event, ladder::Step, record::State},
 };
 use serde::de::DeserializeOwned;
 
@@ -43,13 +42,16 @@ pub(super) fn replay(world: &World) -> usize {
     {
         judges.insert(generation, Judge::new(settings, origin));
     }
-    let mut steps: BTreeMap<u64, (jiff::Timestamp, Option<SignedDuration>)> = BTreeMap::new();
+    let mut steps: BTreeMap<u64, (jiff::Timestamp, Step)> = BTreeMap::new();
     let mut compared = 0;
     for sample in lines::<Sample>(world, "samples.jsonl") {
         let judge = judges.get_mut(&sample.generation).expect("its judgement");
-        let step = (sample.step_since, sample.step_for);
-        if sample.step_for.is_some() && steps.insert(sample.generation, step) != Some(step) {
-            judge.begin_step(sample.step_since, sample.step_for);
+        if let Some(duration) = sample.step_for {
+            let weight = sample.weight;
+            let step = (sample.step_since, Step { weight, duration });
+            if steps.insert(sample.generation, step) != Some(step) {
+                judge.begin_step(step.0, Some(step.1));
+            }
         }
         judge.look(&sample.look);
         if let Some(outcome) = sample.outcome {

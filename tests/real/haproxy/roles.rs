@@ -112,6 +112,14 @@ fn after_a_promotion_the_next_rollout_goes_the_other_way_round() {
     moved(&world, full, [Move::Promote]);
     users_meet(&world, "blue", 0);
 
+    world
+        .shift(["start"])
+        .with(3)
+        .saying("end it with shift-traffic finish");
+    world
+        .shift(["finish"])
+        .with(0)
+        .saying("finished: green is stable");
     // No flag says so: green is stable since.
     world.shift(["start"]).with(0);
     let next = world.record();
@@ -219,6 +227,7 @@ fn a_dead_candidates_users_go_to_stable_whichever_it_is() {
     for candidate in ["green", "blue"] {
         if candidate == "blue" {
             promoted(&world);
+            world.shift(["finish"]).with(0);
         }
         world.shift(["start"]).with(0);
         moved(&world, world.record(), [Move::Take, Move::Raise]);
@@ -257,6 +266,7 @@ fn a_preview_meets_the_candidate_at_zero_percent_and_only_while_it_is_tried() {
 
     promoted(&world);
     assert_eq!(previews("candidate"), "green");
+    world.shift(["finish"]).with(0);
     world.shift(["start"]).with(0);
     assert_eq!(previews("candidate"), "blue");
 }
@@ -269,7 +279,7 @@ fn whoever_has_the_traffic_can_be_stable_of_the_first_rollout() {
     world
         .shift(["start"])
         .with(3)
-        .saying("green has all the traffic: it is stable, begin with --stable green --candidate blue");
+        .saying("green has all the traffic: it is stable, the other one is free (--stable green)");
     world.shift(["start", "--stable", "green", "--dry-run"]).with(0);
     assert_eq!(world.value(0).as_deref(), Some("100|"));
     world.shift(["start", "--stable", "green"]).with(0);

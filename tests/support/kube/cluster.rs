@@ -101,7 +101,7 @@ impl Cluster {
         panic!("the API server ended by itself, three times");
     }
 
-    /// Whether the API server has begun; not if it ended at once.
+    /// Whether the API server has begun; not if it, or etcd, ended at once.
     pub(crate) fn start_api_server(&mut self) -> bool {
         let (host, port) = self.address.split_once(':').expect("HOST:PORT");
         let mut command = self.parts.program("kube-apiserver");
@@ -126,7 +126,7 @@ impl Cluster {
             if self.api.send(Method::GET, "/readyz", "", "").is_ok() {
                 Some(true)
             } else {
-                server.is_over().then_some(false)
+                (server.is_over() || self.etcd.1.is_over()).then_some(false)
             }
         });
         self.api_server = Some(server);

@@ -4,10 +4,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::counters::{Counts, Look, Samples, Series, Side, Tally};
 use super::judge::{Feed, Judge, Settings};
-use super::verdict::{Outcome, Reason, TestId, Verdict};
+use super::verdict::{Baseline, Outcome, Reason, TestId, Verdict};
+
+use crate::rollout::ladder::Step;
+use crate::weight::Weight;
 
 const LOOK: SignedDuration = SignedDuration::from_secs(15);
 
+mod all_traffic;
+mod critical;
 mod recomputed;
 mod source;
 mod traffic;
@@ -27,6 +32,21 @@ fn counts((requests, errors): (f64, f64)) -> Counts {
     Counts { requests, errors }
 }
 
+fn without_warm_up() -> Settings {
+    Settings {
+        grace: SignedDuration::ZERO,
+        ..Settings::default()
+    }
+}
+
+/// A step of so much time in which stable has traffic too.
+fn part_of(duration: SignedDuration) -> Step {
+    Step {
+        weight: Weight::new(1).expect("a share"),
+        duration,
+    }
+}
+
 impl Rollout {
     fn new(settings: Settings) -> Self {
         Self {
@@ -37,10 +57,7 @@ impl Rollout {
 
     /// Without a warm-up.
     fn warm() -> Self {
-        Self::new(Settings {
-            grace: SignedDuration::ZERO,
-            ..Settings::default()
-        })
+        Self::new(without_warm_up())
     }
 
     /// `looks` looks with so many (requests, errors) each.

@@ -36,12 +36,12 @@ fn two_judges_that_see_the_same_looks_agree_to_the_byte() {
         for (place, look) in looks.iter().enumerate() {
             along.look(look);
             if place == 299 {
-                along.begin_step(step, Some(SignedDuration::from_hours(6)));
+                along.begin_step(step, Some(part_of(SignedDuration::from_hours(6))));
             }
             if place % 50 == 49 {
                 let mut anew = Judge::new(Settings::default(), origin());
                 if place >= 299 {
-                    anew.begin_step(step, Some(SignedDuration::from_hours(6)));
+                    anew.begin_step(step, Some(part_of(SignedDuration::from_hours(6))));
                 }
                 looks[..=place].iter().for_each(|look| anew.look(look));
                 let json = |judge: &Judge| {

@@ -121,7 +121,7 @@ fn a_step_too_short_for_its_traffic_is_thin() {
     let mut rollout = Rollout::warm();
     rollout
         .judge
-        .begin_step(origin(), Some(SignedDuration::from_hours(1)));
+        .begin_step(origin(), Some(part_of(SignedDuration::from_hours(1))));
     rollout.play(19, (1.0, 0.0), (99.0, 0.1));
     assert_eq!(rollout.outcome().0, Outcome::Watch, "too early to tell");
     rollout.play(20, (1.0, 0.0), (99.0, 0.1));
@@ -136,7 +136,7 @@ fn a_step_too_short_for_its_traffic_is_thin() {
 
     rollout
         .judge
-        .begin_step(origin(), Some(SignedDuration::from_hours(6)));
+        .begin_step(origin(), Some(part_of(SignedDuration::from_hours(6))));
     assert_eq!(rollout.outcome().0, Outcome::Watch);
 }
 
@@ -145,7 +145,7 @@ fn a_thin_step_that_is_proved_all_the_same_is_healthy() {
     let mut rollout = Rollout::warm();
     rollout
         .judge
-        .begin_step(origin(), Some(SignedDuration::from_hours(1)));
+        .begin_step(origin(), Some(part_of(SignedDuration::from_hours(1))));
     rollout.play(900, (1.0, 0.0), (99.0, 0.1));
 
     assert_eq!(rollout.outcome().0, Outcome::Healthy);
@@ -156,8 +156,8 @@ fn a_stable_above_the_critical_rate_is_named_as_the_reason_without_a_proof() {
     let mut rollout = Rollout::warm();
     rollout
         .judge
-        .begin_step(origin(), Some(SignedDuration::from_hours(6)));
-    rollout.play(100, (150.0, 3.0), (14_850.0, 297.0));
+        .begin_step(origin(), Some(part_of(SignedDuration::from_hours(6))));
+    rollout.play(10, (150.0, 3.0), (14_850.0, 297.0));
 
     let verdict = rollout.verdict();
     assert_eq!(verdict.outcome, Outcome::Watch);

@@ -194,6 +194,11 @@ impl Tally {
         self.newest.values().min().copied()
     }
 
+    /// Up to when this version is known.
+    pub fn newest_of(&self, side: Side) -> Option<Timestamp> {
+        self.newest.get(&side).copied()
+    }
+
     /// Time of the first sample that shows a request of this version after the origin.
     pub fn first_request(&self, side: Side) -> Option<Timestamp> {
         self.served.get(&side).copied()

@@ -8,28 +8,21 @@ use serde::{Deserialize, Serialize};
 
 use super::catastrophe::Catastrophe;
 use super::counters::{Counts, Look};
+use super::critical::Critical;
 use super::error_rate;
+use super::frozen::Frozen;
 use super::health::Health;
-use super::trial::{Traffic, Trial};
-use super::verdict::{Found, Outcome, Reason, Verdict};
-use sentence::Why;
+use super::trial::Trial;
+use super::verdict::{Baseline, Found, Verdict};
+use crate::rollout::ladder::Step;
+use crate::weight::Weight;
 pub use settings::Settings;
 
+mod numbers;
 mod reports;
 mod sentence;
 mod settings;
-
-/// So many looks without an answer are an outage and no hiccup.
-const STALE_LOOKS: i32 = 3;
-
-/// Shorter pauses are natural at low traffic.
-const IDLE: SignedDuration = SignedDuration::from_mins(5);
-
-/// A pause is only called lost traffic if so many requests should have come: by chance, one in 10^8.
-const MISSED: f64 = 20.0;
-
-/// A step must have run so long before its traffic is called thin.
-const THIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
+mod why;
 
 /// How the metric source is at the moment of the verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,10 +44,19 @@ pub enum Feed {
     },
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Step {
+/// What is tried now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Present {
     since: Timestamp,
     time: Option<SignedDuration>,
+    /// The candidate has all of the traffic: stable is out of it, whatever trickles to it still.
+    alone: bool,
+}
+
+impl Present {
+    fn alone_since(&self) -> Option<Timestamp> {
+        self.alone.then_some(self.since)
+    }
 }
 
 /// Judges one rollout.
@@ -62,7 +64,7 @@ struct Step {
 pub struct Judge {
     settings: Settings,
     origin: Timestamp,
-    step: Step,
+    step: Present,
     looks: Vec<Look>,
     first_request: Option<Timestamp>,
     last_candidate: Option<Timestamp>,
@@ -71,8 +73,11 @@ pub struct Judge {
     used: u64,
     skipped: u64,
     error_rate: Trial,
+    critical: Critical,
     catastrophe: Catastrophe,
     health: Health,
+    /// What stable was, from the first look on that it has no part in.
+    frozen: Option<Frozen>,
     found: Option<Found>,
 }
 
@@ -80,9 +85,10 @@ impl Judge {
     /// A judge of the rollout that began at `origin`. Its first step begins there too.
     pub fn new(settings: Settings, origin: Timestamp) -> Self {
         Self {
-            step: Step {
+            step: Present {
                 since: origin,
                 time: None,
+                alone: false,
             },
             origin,
             looks: Vec::new(),
@@ -93,23 +99,55 @@ impl Judge {
             used: 0,
             skipped: 0,
             error_rate: error_rate::new(&settings),
-            catastrophe: Catastrophe::new(&settings, origin),
+            critical: Critical::new(&settings),
+            catastrophe: Catastrophe::new(&settings),
             health: Health::new(&settings),
+            frozen: None,
             found: None,
             settings,
         }
     }
 
-    /// Seeks a new proof of health in looks that start at or after `since`, in `time` if it is limited.
-    pub fn begin_step(&mut self, since: Timestamp, time: Option<SignedDuration>) {
-        self.step = Step { since, time };
-        self.health = Health::new(&self.settings);
-        for look in &self.looks {
-            let start = look.end - self.settings.look;
-            if start >= since && self.is_warm(start) {
-                self.health.add(start, look);
+    /// Seeks a new proof of health in looks that start at or after `since`, in the step's time if one is given.
+    ///
+    /// If the step gives the candidate everything, these looks are judged without stable: by its frozen rate and
+    /// by the limits.
+    pub fn begin_step(&mut self, since: Timestamp, step: Option<Step>) {
+        let before = self.step.alone_since();
+        self.step = Present {
+            since,
+            time: step.map(|step| step.duration),
+            alone: step.is_some_and(|step| step.weight == Weight::FULL),
+        };
+        let after = self.step.alone_since();
+        if before != after && self.found.is_none() {
+            // Looks that were judged with, or without, a stable that they should not have been.
+            let from = before.into_iter().chain(after).min();
+            if self
+                .looks
+                .last()
+                .is_some_and(|last| Some(self.start(last)) >= from)
+            {
+                self.judge_anew();
+                return;
             }
         }
+        self.health = self.new_health();
+        for look in &self.looks {
+            let start = self.start(look);
+            if start >= since && self.is_warm(start) {
+                self.health.add(start, &self.judged(look));
+            }
+        }
+    }
+
+    fn judge_anew(&mut self) {
+        let mut anew = Self::new(self.settings.clone(), self.origin);
+        anew.step = self.step;
+        for look in &self.looks {
+            anew.look(look);
+        }
+        *self = anew;
     }
 
     /// Takes in a look. One that was seen, or is older than the last, is ignored.
@@ -118,7 +156,7 @@ impl Judge {
         if known || self.found.is_some() {
             return;
         }
-        let start = look.end - self.settings.look;
+        let start = self.start(look);
         if look.candidate.requests > 0.0 {
             self.first_request.get_or_insert(start);
             self.last_candidate = Some(look.end);
@@ -126,25 +164,71 @@ impl Judge {
         if look.stable.requests > 0.0 {
             self.last_stable = Some(look.end);
         }
+        let alone = self.is_alone(start);
+        if alone && self.frozen.is_none() {
+            self.freeze();
+        }
         self.looks.push(*look);
         self.total[0] += look.stable;
         self.total[1] += look.candidate;
         let warm = self.is_warm(start);
-        let comparable = look.candidate.requests > 0.0 && (look.stable.requests > 0.0 || !warm);
+        let comparable = look.candidate.requests > 0.0 && (look.stable.requests > 0.0 || alone || !warm);
         self.used += u64::from(comparable);
         self.skipped += u64::from(!comparable);
+        let look = self.judged(look);
         if warm {
-            self.error_rate.add(start, look);
+            self.error_rate.add(start, &look);
+            self.critical.add(start, &look);
             if start >= self.step.since {
-                self.health.add(start, look);
+                self.health.add(start, &look);
             }
         } else {
-            self.catastrophe.add(start, look);
+            self.catastrophe.add(start, &look);
         }
-        self.found = [&self.error_rate, &self.catastrophe.trial]
+        self.found = self.finding(look.end);
+    }
+
+    /// From here on stable has no part in it: every test goes on with what it was.
+    fn freeze(&mut self) {
+        let frozen = Frozen::new(self.baseline(), self.settings.cluster_size);
+        self.error_rate = error_rate::without_stable(&self.settings, &frozen, &self.error_rate);
+        self.critical = Critical::without_stable(&self.settings, &frozen, &self.critical);
+        self.frozen = Some(frozen);
+        self.health = self.new_health();
+    }
+
+    /// The first rollback test that has its proof.
+    fn finding(&mut self, end: Timestamp) -> Option<Found> {
+        if let Some(trial) = [&self.error_rate, &self.catastrophe.trial]
             .into_iter()
             .find(|trial| trial.rejected())
-            .map(|trial| self.found_by(trial, look.end));
+        {
+            return Some(self.found_by(trial, end));
+        }
+        if !self.critical.trial.rejected() {
+            return None;
+        }
+        let found = self.found_by(&self.critical.trial, end);
+        let shared = match &self.frozen {
+            Some(frozen) => self.critical.was_failed_by(frozen),
+            None => !self.critical.clears(found.stable),
+        };
+        if !shared {
+            return Some(found);
+        }
+        self.critical.hold(found.since);
+        None
+    }
+
+    /// What was counted of stable, by earlier runs too, while it had traffic: a run that begins when it has left
+    /// must be told, unless it can ask the source.
+    pub fn baseline(&self) -> Counts {
+        if let Some(frozen) = &self.frozen {
+            return frozen.counts;
+        }
+        let mut counts = self.settings.frozen.unwrap_or_default();
+        counts += self.total[0];
+        counts
     }
 
     /// Start of the first look in which the candidate had a request, or what the settings say.
@@ -168,26 +252,12 @@ impl Judge {
         let feed = self.feed(at, feed);
         let traffic = self.traffic();
         let why = self.why(at, &feed, traffic.as_ref());
-        let (outcome, reason) = match why {
-            Why::Found(_) => (Outcome::Rollback, None),
-            Why::Down { .. } | Why::Silent { .. } => (Outcome::Hold, Some(Reason::Down)),
-            Why::NoSeries
-            | Why::NoRequests
-            | Why::NotReached
-            | Why::NothingToCompare
-            | Why::BothIdle { .. }
-            | Why::Lost { .. } => (Outcome::Hold, Some(Reason::None)),
-            Why::Shared { .. } => (Outcome::Hold, Some(Reason::Shared)),
-            Why::Thin { .. } => (Outcome::Hold, Some(Reason::Thin)),
-            Why::Proved => (Outcome::Healthy, None),
-            Why::Unsure | Why::NotFresh { .. } | Why::WarmingUp { .. } | Why::Unprovable { .. } => {
-                (Outcome::Watch, None)
-            }
-        };
+        let (outcome, reason) = why.outcome();
         Verdict {
             outcome,
             reason,
             sentence: self.sentence(&why, traffic.as_ref()),
+            baseline: self.baseline_kind(),
             at,
             step_since: self.step.since,
             used: self.used,
@@ -197,122 +267,44 @@ impl Judge {
         }
     }
 
-    /// The order is that of what a person must know first; nothing is healthy on stale data.
-    fn why<'a>(&'a self, at: Timestamp, feed: &'a Feed, traffic: Option<&Traffic>) -> Why<'a> {
-        if let Some(found) = &self.found {
-            return Why::Found(found);
+    fn baseline_kind(&self) -> Baseline {
+        match &self.frozen {
+            None => Baseline::Live,
+            Some(frozen) if frozen.counts.requests > 0.0 => Baseline::Frozen,
+            Some(_) => Baseline::Missing,
         }
-        let [stable, candidate] = self.total.map(|counts| counts.requests > 0.0);
-        let stale = self.settings.look * STALE_LOOKS;
-        match feed {
-            // Before the first answer there is nothing else to say.
-            Feed::Down { since, error } if at.duration_since(*since) >= stale || (!stable && !candidate) => {
-                return Why::Down {
-                    silence: at.duration_since(*since),
-                    error,
-                };
-            }
-            Feed::Silent { since } if (stable || candidate) && at.duration_since(*since) >= stale => {
-                return Why::Silent {
-                    silence: at.duration_since(*since),
-                };
-            }
-            Feed::Silent { .. } if !stable && !candidate => return Why::NoSeries,
-            _ => {}
-        }
-        match (stable, candidate) {
-            (false, false) => return Why::NoRequests,
-            (true, false) => return Why::NotReached,
-            (false, true) => return Why::NothingToCompare,
-            (true, true) => {}
-        }
-        if let Some(why) = self.idle() {
-            return why;
-        }
-        let warming = self.warming();
-        if warming.is_some()
-            && let Some((since, counts)) = self.catastrophe.shared()
-        {
-            return Why::Shared { since, counts };
-        }
-        if *feed != Feed::Fresh {
-            return Why::NotFresh { feed, at };
-        }
-        if self.health.proved() {
-            return Why::Proved;
-        }
-        if let Some(left) = warming {
-            return Why::WarmingUp { left };
-        }
-        self.unprovable(traffic).unwrap_or(Why::Unsure)
     }
 
-    /// The feed as we see it: whoever says "fresh" without looks is mistaken.
-    fn feed(&self, at: Timestamp, feed: &Feed) -> Feed {
-        let newest = self.looks.last().map_or(self.origin, |last| last.end);
-        let stale = self.settings.delay + self.settings.look * (STALE_LOOKS + 1);
-        if *feed == Feed::Fresh && at.duration_since(newest) >= stale {
-            return Feed::Silent { since: newest };
+    fn start(&self, look: &Look) -> Timestamp {
+        look.end - self.settings.look
+    }
+
+    fn is_alone(&self, start: Timestamp) -> bool {
+        self.step.alone_since().is_some_and(|since| start >= since)
+    }
+
+    /// The look as the tests see it: what trickles to a stable that has left, health checks and ends of sessions,
+    /// is not what its users did.
+    fn judged(&self, look: &Look) -> Look {
+        if !self.is_alone(self.start(look)) {
+            return *look;
         }
-        feed.clone()
+        Look {
+            stable: Counts::default(),
+            ..*look
+        }
+    }
+
+    /// A proof of health that has not begun, for the present step.
+    fn new_health(&self) -> Health {
+        match &self.frozen {
+            Some(frozen) => Health::without_stable(&self.settings, frozen),
+            None => Health::new(&self.settings),
+        }
     }
 
     fn is_warm(&self, start: Timestamp) -> bool {
         self.first_request
             .is_some_and(|first| start >= first + self.settings.grace)
-    }
-
-    /// What is left of the warm-up after the last look.
-    fn warming(&self) -> Option<SignedDuration> {
-        let last = self.looks.last()?.end;
-        let left = (self.first_request? + self.settings.grace).duration_since(last);
-        left.is_positive().then_some(left)
-    }
-
-    fn idle(&self) -> Option<Why<'_>> {
-        let now = self.looks.last()?.end;
-        let (stable, candidate) = (self.last_stable?, self.last_candidate?);
-        let pause = now.duration_since(candidate);
-        if pause < IDLE {
-            return None;
-        }
-        if now.duration_since(stable) >= IDLE {
-            return Some(Why::BothIdle {
-                pause: now.duration_since(stable.max(candidate)),
-            });
-        }
-        let served = candidate.duration_since(self.first_request?).as_secs_f64();
-        let missed = self.total[1].requests / served.max(1.0) * pause.as_secs_f64();
-        if missed < MISSED {
-            return None;
-        }
-        let meanwhile = self.looks.iter().rev().take_while(|look| look.end > candidate);
-        Some(Why::Lost {
-            pause,
-            stable: meanwhile.map(|look| look.stable.requests).sum(),
-        })
-    }
-
-    /// Why this step will not be proved, if it will not.
-    fn unprovable(&self, traffic: Option<&Traffic>) -> Option<Why<'_>> {
-        let traffic = traffic?;
-        let rate = traffic.stable.rate()?;
-        let needed = || Health::new(&self.settings).forecast(traffic);
-        if rate >= 0.95 * self.settings.critical && needed().is_none() {
-            return Some(Why::Unprovable { rate });
-        }
-        let time = self.step.time?;
-        if self.looks.last()?.end.duration_since(self.judged_since()?) < THIN_AFTER {
-            return None;
-        }
-        let needed = needed();
-        needed
-            .is_none_or(|needed| needed > time)
-            .then_some(Why::Thin { needed, time })
-    }
-
-    /// Where the looks begin in which this step's proof is sought.
-    fn judged_since(&self) -> Option<Timestamp> {
-        Some(self.step.since.max(self.first_request? + self.settings.grace))
     }
 }

@@ -3,58 +3,16 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::counters::Counts;
-use super::super::kernel::Claim;
-use super::super::trial::{self, Traffic, Trial};
-use super::super::verdict::{Found, TestId};
-use super::super::words::{about, count, one_in, percent, plain, plain_percent, time};
+use super::super::trial::Traffic;
+use super::super::verdict::Found;
+use super::super::words::{about, count, one_in, percent, plain_percent, time};
+use super::numbers::{requests, share};
+use super::why::Why;
 use super::{Feed, Judge};
 
 /// A source may answer with a page; a sentence has room for so many characters of its beginning, which
 /// names the source, and of its end, which names the cause.
 const ERROR_ENDS: [usize; 2] = [100, 190];
-
-/// What the looks and the feed amount to.
-pub(super) enum Why<'a> {
-    Found(&'a Found),
-    Down {
-        silence: SignedDuration,
-        error: &'a str,
-    },
-    Silent {
-        silence: SignedDuration,
-    },
-    NoSeries,
-    NoRequests,
-    NotReached,
-    NothingToCompare,
-    BothIdle {
-        pause: SignedDuration,
-    },
-    Lost {
-        pause: SignedDuration,
-        stable: f64,
-    },
-    Shared {
-        since: Timestamp,
-        counts: Counts,
-    },
-    NotFresh {
-        feed: &'a Feed,
-        at: Timestamp,
-    },
-    Proved,
-    WarmingUp {
-        left: SignedDuration,
-    },
-    Unprovable {
-        rate: f64,
-    },
-    Thin {
-        needed: Option<SignedDuration>,
-        time: SignedDuration,
-    },
-    Unsure,
-}
 
 impl Judge {
     pub(super) fn sentence(&self, why: &Why, traffic: Option<&Traffic>) -> String {
@@ -107,14 +65,15 @@ impl Judge {
                 requests(*stable)
             ),
             Why::Shared { since, counts } => self.shared_sentence(*since, *counts),
+            Why::SharedCritical { since } => self.shared_critical_sentence(*since),
             Why::NotFresh { feed, at } => self.not_fresh_sentence(feed, *at),
             Why::Proved => self.proved_sentence(traffic),
             Why::WarmingUp { left } => format!(
-                "WATCH - warming up, for another {}. Candidate {}, stable {}; until then only an error rate above \
-                 10 % is judged. {}",
+                "WATCH - warming up, for another {}. Candidate {}, {}; until then only an error rate above 10 % is \
+                 judged. {}",
                 time(*left),
                 share(candidate),
-                rate(stable),
+                self.stable_words(self.frozen.map_or(stable, |frozen| frozen.counts)),
                 self.forecasts(traffic)
             ),
             Why::Unprovable { rate } => format!(
@@ -134,11 +93,15 @@ impl Judge {
     }
 
     fn found_sentence(&self, found: &Found) -> String {
-        let claim = self.claim(found.test);
+        let from = if self.frozen.is_some() {
+            "all of the traffic was the candidate's"
+        } else {
+            "the candidate's first counted request"
+        };
         let mut text = format!(
             "ROLLBACK - errors. {}. If the candidate were within the limit, evidence this strong would appear in \
-             at most 1 of {} rollouts; the bar is {}. Found {} after the candidate's first counted request",
-            numbers(found.candidate, found.stable, claim),
+             at most 1 of {} rollouts; the bar is {}. Found {} after {from}",
+            self.numbers(self.trial(found.test), found.candidate, found.stable),
             one_in(found.e),
             count(found.bar),
             time(found.at.duration_since(found.first))
@@ -152,11 +115,37 @@ impl Judge {
         text + "."
     }
 
-    fn shared_sentence(&self, since: Timestamp, counts: Counts) -> String {
-        let mut stable = Counts::default();
-        for look in self.looks.iter().rev().take_while(|look| look.end > since) {
-            stable += look.stable;
+    fn shared_critical_sentence(&self, since: Timestamp) -> String {
+        let [stable, candidate] = self.counts_since(since);
+        let critical = plain_percent(self.settings.critical);
+        match &self.frozen {
+            Some(frozen) => format!(
+                "HOLD - shared trouble. Candidate {}, {}: both are above the critical {critical}, so this does not \
+                 tell against the candidate.",
+                share(candidate),
+                self.stable_words(frozen.counts)
+            ),
+            None => format!(
+                "HOLD - shared incident. Candidate {}, stable {}: the candidate is above the critical {critical}, and \
+                 stable is not proved to be below it in that time, so this does not tell against the candidate.",
+                share(candidate),
+                share(stable)
+            ),
         }
+    }
+
+    /// Counts of stable and of the candidate in looks that end after `since`.
+    fn counts_since(&self, since: Timestamp) -> [Counts; 2] {
+        let mut counts = [Counts::default(); 2];
+        for look in self.looks.iter().rev().take_while(|look| look.end > since) {
+            counts[0] += look.stable;
+            counts[1] += look.candidate;
+        }
+        counts
+    }
+
+    fn shared_sentence(&self, since: Timestamp, counts: Counts) -> String {
+        let [stable, _] = self.counts_since(since);
         format!(
             "HOLD - shared incident. Candidate {}, stable {}: both above 10 %, so this does not tell against the \
              candidate. Errors beyond stable's are judged after the warm-up.",
@@ -198,7 +187,7 @@ impl Judge {
             self.step_numbers(),
             plain_percent(self.settings.critical),
             requests(beside.candidate.requests.max(critical.candidate.requests)),
-            one_in(beside.evidence.value().min(critical.evidence.value())),
+            one_in(beside.e().min(critical.e())),
             count(beside.bar),
             capital(&self.fault_words(traffic))
         )
@@ -228,7 +217,7 @@ impl Judge {
         if candidate.requests <= 0.0 {
             return "Nothing counted in this step yet".to_owned();
         }
-        numbers(candidate, stable, self.health.trials[0].claim)
+        self.numbers(&self.health.trials[0], candidate, stable)
     }
 
     fn forecasts(&self, traffic: Option<&Traffic>) -> String {
@@ -251,58 +240,6 @@ impl Judge {
             ),
             None => "a fault would not be found within a week at this traffic".to_owned(),
         }
-    }
-
-    fn claim(&self, test: TestId) -> Claim {
-        let trial: &Trial = match test {
-            TestId::ErrorRate => &self.error_rate,
-            TestId::Catastrophe => &self.catastrophe.trial,
-            TestId::HealthBesideStable => &self.health.trials[0],
-            TestId::HealthBelowCritical => &self.health.trials[1],
-        };
-        trial.claim
-    }
-}
-
-/// `Candidate 1.02 % (31 of 3,040), stable 0.10 %; limit 0.20 % (1.5 x stable + 0.05 pp)`
-fn numbers(candidate: Counts, stable: Counts, claim: Claim) -> String {
-    let limit = trial::limit(claim, stable).map_or_else(|| "unknown".to_owned(), percent);
-    let rule = if claim.multiple > 0.0 {
-        format!(
-            "{} x stable + {} pp",
-            plain(claim.multiple),
-            plain(claim.plus * 100.0)
-        )
-    } else {
-        "absolute, while warming up".to_owned()
-    };
-    format!(
-        "Candidate {}, stable {}; limit {limit} ({rule})",
-        share(candidate),
-        rate(stable)
-    )
-}
-
-fn share(counts: Counts) -> String {
-    format!(
-        "{} ({} of {})",
-        rate(counts),
-        count(counts.errors),
-        count(counts.requests)
-    )
-}
-
-fn rate(counts: Counts) -> String {
-    counts
-        .rate()
-        .map_or_else(|| "without requests".to_owned(), percent)
-}
-
-fn requests(number: f64) -> String {
-    if (number - 1.0).abs() < 0.5 {
-        "1 request".to_owned()
-    } else {
-        format!("{} requests", count(number))
     }
 }
 

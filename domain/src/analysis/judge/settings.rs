@@ -3,11 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::super::counters::Counts;
 use super::super::health::Proof;
+use super::super::kernel;
+use super::super::trial::Spread;
 
 /// How many rollback tests share the error budget of a rollout.
 ///
-/// Two of the five are here (E and the catastrophe test); the share of those to come lies idle. So their
+/// Three of the five are here (E, the critical rate, the catastrophe test); the share of those to come lies idle. So their
 /// coming changes no verdict, and a burst that straddles two looks forgives as much from the first day:
 /// at a bar of 2,000 two looks with 5 % errors would decide, at 5,000 it takes 50 %.
 const ROLLBACK_TESTS: f64 = 5.0;
@@ -37,6 +40,9 @@ pub struct Settings {
     pub proof: Proof,
     /// The candidate's first request, if an earlier run saw it: a new run is no new warm-up.
     pub warm_since: Option<Timestamp>,
+    /// What earlier runs counted of stable while it had traffic, if the source cannot be asked about it: the
+    /// baseline of the step in which the candidate has all.
+    pub frozen: Option<Counts>,
 }
 
 impl Default for Settings {
@@ -52,6 +58,7 @@ impl Default for Settings {
             critical: 0.01,
             proof: Proof::Normal,
             warm_since: None,
+            frozen: None,
         }
     }
 }
@@ -62,11 +69,15 @@ impl Settings {
         (ROLLBACK_TESTS / self.alpha).min(f64::MAX)
     }
 
-    pub(in crate::analysis) fn planned_looks(&self) -> u64 {
-        self.looks_in(self.planned)
+    /// Bets on harm begin again and again for so long.
+    pub(in crate::analysis) fn spread(&self, time: SignedDuration) -> Spread {
+        Spread {
+            looks: self.looks_in(time),
+            cap: kernel::cap(self.look, self.forgive),
+        }
     }
 
-    pub(in crate::analysis) fn looks_in(&self, time: SignedDuration) -> u64 {
+    fn looks_in(&self, time: SignedDuration) -> u64 {
         let look = self.look.as_nanos().max(1);
         u64::try_from((time.as_nanos() + look - 1) / look)
             .unwrap_or(0)

@@ -106,6 +106,19 @@ impl Evidence {
         self.worth = [FLOOR; BETS];
     }
 
+    /// Gives up what exceeds `most`, 1 or more. Always allowed, as [`Self::forget`] is.
+    pub fn keep_at_most(&mut self, most: f64) {
+        let cash = 1.0 - self.started;
+        let staked = self.value() - cash;
+        if staked + cash <= most {
+            return;
+        }
+        let share = ((most - cash) / staked).max(0.0);
+        for worth in &mut self.worth {
+            *worth = (*worth * share).max(FLOOR);
+        }
+    }
+
     /// After how many more looks like this one `bar` is reached, if within `most`.
     pub fn looks_until(&self, bar: f64, candidate: Counts, stable: Counts, most: u64) -> Option<u64> {
         let factors = self.factors(candidate, stable)?;
@@ -132,8 +145,11 @@ impl Evidence {
 
     /// The logarithm of what one look does to the bet at `place`; 0 if the look is skipped.
     pub(super) fn weight_of(&self, place: usize, candidate: Counts, stable: Counts) -> f64 {
-        self.factors(candidate, stable)
-            .map_or(0.0, |factors| libm::log(factors[place].max(FLOOR)))
+        if self.skips(candidate, stable) {
+            return 0.0;
+        }
+        let log = self.log_factor(self.ratios[place], candidate, stable);
+        log.clamp(libm::log(FLOOR), libm::log(self.cap))
     }
 
     fn apply(&mut self, factors: &[f64; BETS]) {
@@ -157,46 +173,51 @@ impl Evidence {
 
     /// What one look multiplies each bet by, or nothing if there is nothing to compare.
     fn factors(&self, candidate: Counts, stable: Counts) -> Option<[f64; BETS]> {
-        let Claim { multiple, plus, .. } = self.claim;
-        let relative = multiple > 0.0;
-        if candidate.requests <= 0.0 || (relative && stable.requests <= 0.0) {
+        if self.skips(candidate, stable) {
             return None;
         }
-        let expected = multiple * candidate.requests;
-        let mut factors = [0.0; BETS];
-        for (factor, ratio) in factors.iter_mut().zip(self.ratios) {
-            // The contract's u = r1/r0 - 1 and -th0*u*n_g/n_b, without their cancelling differences.
-            let (up, down) = if relative {
-                let total = ratio * expected + stable.requests;
-                (
-                    stable.requests * (ratio - 1.0) / total,
-                    -expected * (ratio - 1.0) / total,
-                )
-            } else {
-                (ratio - 1.0, 0.0)
-            };
-            let log = self.gain(candidate.errors, up)
-                + if relative {
-                    self.gain(stable.errors, down)
-                } else {
-                    0.0
-                }
-                - plus * candidate.requests * up / self.cluster_size;
-            *factor = libm::exp(log).min(self.cap);
-        }
-        Some(factors)
+        let factor = |ratio| libm::exp(self.log_factor(ratio, candidate, stable)).min(self.cap);
+        Some(self.ratios.map(factor))
     }
 
-    /// `events * s(u)`: the gain of the bet `u` from events that come in clusters.
-    fn gain(&self, events: f64, u: f64) -> f64 {
-        if events <= 0.0 {
-            return 0.0;
-        }
-        if self.cluster_size <= 1.0 {
-            return events * libm::log1p(u);
-        }
-        events * (libm::log1p(u) - libm::log1p((1.0 - 1.0 / self.cluster_size) * u))
+    fn skips(&self, candidate: Counts, stable: Counts) -> bool {
+        candidate.requests <= 0.0 || (self.claim.multiple > 0.0 && stable.requests <= 0.0)
     }
+
+    /// The logarithm of what a look multiplies a bet on `ratio` by, without the cap.
+    fn log_factor(&self, ratio: f64, candidate: Counts, stable: Counts) -> f64 {
+        let Claim { multiple, plus, .. } = self.claim;
+        let relative = multiple > 0.0;
+        let expected = multiple * candidate.requests;
+        // The contract's u = r1/r0 - 1 and -th0*u*n_g/n_b, without their cancelling differences.
+        let (up, down) = if relative {
+            let total = ratio * expected + stable.requests;
+            (
+                stable.requests * (ratio - 1.0) / total,
+                -expected * (ratio - 1.0) / total,
+            )
+        } else {
+            (ratio - 1.0, 0.0)
+        };
+        gain(candidate.errors, up, self.cluster_size)
+            + if relative {
+                gain(stable.errors, down, self.cluster_size)
+            } else {
+                0.0
+            }
+            - plus * candidate.requests * up / self.cluster_size
+    }
+}
+
+/// `events * s(u)`: the gain of the bet `u` from events that come in clusters.
+pub(super) fn gain(events: f64, u: f64, cluster_size: f64) -> f64 {
+    if events <= 0.0 {
+        return 0.0;
+    }
+    if cluster_size <= 1.0 {
+        return events * libm::log1p(u);
+    }
+    events * (libm::log1p(u) - libm::log1p((1.0 - 1.0 / cluster_size) * u))
 }
 
 /// What one look of length `look` may multiply a bet by, so that a burst of `forgive` weighs no more.

@@ -156,6 +156,27 @@ fn endless_evidence_stays_a_number_and_can_be_taken_back() {
 }
 
 #[test]
+fn evidence_can_be_kept_at_a_bound() {
+    let mut evidence = Evidence::restarting(at_most(0.0, 0.01), 1.0, PLANNED, CAP);
+    let bad = Counts {
+        requests: 300.0,
+        errors: 90.0,
+    };
+    for _ in 0..2 {
+        evidence.add(bad, bad);
+    }
+    let before = evidence.value();
+    evidence.keep_at_most(5000.0);
+    assert_eq!(evidence.value().to_bits(), before.to_bits());
+
+    for _ in 0..200 {
+        evidence.add(bad, bad);
+        evidence.keep_at_most(5000.0);
+    }
+    assert!((evidence.value() - 5000.0).abs() < 1e-6, "{}", evidence.value());
+}
+
+#[test]
 fn a_claim_that_holds_gains_no_evidence_on_average() {
     // Exactly at the limit of "at least 1 %": the mean of e over all outcomes of one look is at most 1.
     let mut mean = 0.0;

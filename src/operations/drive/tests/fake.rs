@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 use rollgate_domain::{
-    analysis::{Samples, Series, Settings, Side},
+    analysis::{Samples, Settings},
     rollout::{
         ladder::{Ladder, Require, Step},
         moves::Course,
@@ -16,10 +16,14 @@ use rollgate_domain::{
 use super::super::*;
 use crate::{
     journal::{self, Journal},
-    operations::announce::People,
+    operations::{
+        announce::People,
+        tests::{FakeStacks, counted},
+    },
     providers::{
         clock::Clock,
         metrics::Metrics,
+        stacks::Stacks,
         traffic::{Capacity, Shares},
     },
 };
@@ -39,6 +43,8 @@ pub(super) struct Fake {
     pub(super) deaf: std::ops::Range<i64>,
     /// What another process does when the driver reads for the so many-th time.
     pub(super) intruder: Option<(usize, Act)>,
+    /// What runs behind it, where that can be asked.
+    pub(super) stacks: Option<FakeStacks>,
 }
 
 /// What somebody else makes of the record.
@@ -70,6 +76,7 @@ impl Fake {
             capacity: Some(Capacity {
                 stable: 1,
                 candidate: 1,
+                sessions: None,
             }),
             shares: Shares::Every,
             token: record.encode(),
@@ -101,6 +108,10 @@ impl Router for Fake {
         }
         if state.record.weight != record.weight {
             state.shares.push(record.weight.percent());
+            if let Some(stacks) = &self.stacks {
+                let line = format!("{} {}", record.candidate.backend, record.weight);
+                stacks.log.lock().expect("no panic").push(line);
+            }
         }
         state.record = record.clone();
         Ok(Self::seen(record))
@@ -115,27 +126,7 @@ impl Router for Fake {
 impl Metrics for Fake {
     async fn samples(&self, from: Timestamp, to: Timestamp) -> anyhow::Result<Samples> {
         anyhow::ensure!(!self.blind.contains(&self.second()), "the source is down");
-        let series = |side, per_second: f64| Series {
-            key: format!("{side:?}"),
-            instance: String::new(),
-            side,
-            points: (from.as_second() + 1..=to.as_second())
-                .filter_map(|second| {
-                    let count = (second - self.origin.as_second() + 600) as f64 * per_second;
-                    Some((Timestamp::from_second(second).ok()?, count.floor()))
-                })
-                .collect(),
-        };
-        Ok(Samples {
-            requests: vec![
-                series(Side::Stable, 990.0),
-                series(Side::Candidate, self.requests),
-            ],
-            errors: vec![
-                series(Side::Stable, 0.99),
-                series(Side::Candidate, self.requests * self.error_rate),
-            ],
-        })
+        Ok(counted(self.origin, from, to, self.requests, self.error_rate))
     }
 
     fn has_past(&self) -> bool {
@@ -205,6 +196,7 @@ pub(super) fn fake() -> Fake {
         blind: 0..0,
         deaf: 0..0,
         intruder: None,
+        stacks: None,
     }
 }
 
@@ -223,7 +215,10 @@ pub(super) async fn driven(
         people: People::default(),
         clock: fake.clock,
     };
-    let rollout = fake.state.lock().expect("no panic").record.rollout.clone();
+    let (rollout, last_sign) = {
+        let record = &fake.state.lock().expect("no panic").record;
+        (record.rollout.clone(), record.driver.heartbeat)
+    };
     let record = match take(fake, &mut desk, &rollout, &start())
         .await
         .expect("a rollout")
@@ -236,8 +231,19 @@ pub(super) async fn driven(
         ..Settings::default()
     };
     let (sender, interrupt) = watch::channel(None);
+    let behind = Behind {
+        stacks: fake.stacks.as_ref().map(|stacks| stacks as &dyn Stacks),
+        scale_up: true,
+    };
     let world = World {
         router: fake,
+        behind,
+        afterwards: Afterwards {
+            behind,
+            sampler: None,
+            drain: SignedDuration::from_secs(1),
+            scale_down: false,
+        },
         watcher: Watcher::new(fake, settings, &record, fake.clock.now()),
         dispatcher: None,
         interrupt,
@@ -250,6 +256,9 @@ pub(super) async fn driven(
         },
         pin: pin(),
         blank: start(),
+        window: None,
+        last_sign,
+        capacity_within: SignedDuration::from_mins(2),
     };
     orders(&mut told);
     let signal = async {

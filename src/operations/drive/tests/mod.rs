@@ -1,6 +1,8 @@
 //! The loop against a world of fakes that remember, under tokio's paused clock: days in milliseconds.
 
+mod behind;
 mod fake;
+mod people;
 
 use fake::{Fake, at, driven, fake};
 

@@ -85,13 +85,13 @@ impl Haproxy {
         places
     }
 
-    /// The fewest servers that any process sees up.
+    /// The fewest servers that any process sees up, and the candidate's open requests in all of them.
     async fn capacity(&self, candidate: &str) -> anyhow::Result<Capacity> {
         let [first, second] = &self.backends;
         let mut least: Option<Capacity> = None;
         for path in &self.sockets {
             let backends = socket::backends(path).await?;
-            let up = |name: &str| {
+            let of = |name: &str| {
                 backends.get(name).copied().ok_or_else(|| {
                     let known: Vec<_> = backends.keys().map(String::as_str).collect();
                     anyhow!(
@@ -100,17 +100,18 @@ impl Haproxy {
                     )
                 })
             };
-            let (first_up, second_up) = (up(first)?, up(second)?);
+            let (of_first, of_second) = (of(first)?, of(second)?);
             let (stable, candidate) = if candidate == first {
-                (second_up, first_up)
+                (of_second, of_first)
             } else {
-                (first_up, second_up)
+                (of_first, of_second)
             };
-            let here = Capacity { stable, candidate };
-            least = Some(least.map_or(here, |least| Capacity {
-                stable: least.stable.min(here.stable),
-                candidate: least.candidate.min(here.candidate),
-            }));
+            let sessions = least.and_then(|least| least.sessions).unwrap_or(0) + candidate.sessions;
+            least = Some(Capacity {
+                stable: least.map_or(stable.up, |least| least.stable.min(stable.up)),
+                candidate: least.map_or(candidate.up, |least| least.candidate.min(candidate.up)),
+                sessions: Some(sessions),
+            });
         }
         least.context("the plan names no HAProxy socket")
     }

@@ -55,11 +55,20 @@ pub(crate) async fn set_map(
     }
 }
 
-/// How many servers of each backend are up.
-pub(crate) async fn backends(socket: &Path) -> anyhow::Result<BTreeMap<String, u32>> {
+/// What HAProxy counts of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backend {
+    /// Servers that are up.
+    pub(crate) up: u32,
+    /// Requests that are not answered yet.
+    pub(crate) sessions: u32,
+}
+
+/// Every backend, by its name.
+pub(crate) async fn backends(socket: &Path) -> anyhow::Result<BTreeMap<String, Backend>> {
     // Every proxy (-1), backends (2), every server (-1).
     let answer = ask(socket, "show stat -1 2 -1").await?;
-    servers_up(&answer).with_context(|| format!("read the backends from HAProxy at {}", socket.display()))
+    statistics(&answer).with_context(|| format!("read the backends from HAProxy at {}", socket.display()))
 }
 
 /// The text that the configuration keeps in the process-wide variable `name`; none where it has no such one.
@@ -158,7 +167,7 @@ fn refusal(answer: &str, map: &Path) -> anyhow::Error {
 }
 
 /// Reads the CSV of `show stat`.
-fn servers_up(csv: &str) -> anyhow::Result<BTreeMap<String, u32>> {
+fn statistics(csv: &str) -> anyhow::Result<BTreeMap<String, Backend>> {
     let mut lines = csv.lines().filter(|line| !line.is_empty());
     let header = lines
         .next()
@@ -168,22 +177,27 @@ fn servers_up(csv: &str) -> anyhow::Result<BTreeMap<String, u32>> {
         let found = header.split(',').position(|column| column == name);
         found.with_context(|| format!("the statistics have no column {name}"))
     };
-    let (proxy, kind, active, backup) = (
+    let (proxy, kind, active, backup, current) = (
         column("pxname")?,
         column("svname")?,
         column("act")?,
         column("bck")?,
+        column("scur")?,
     );
-    let mut up = BTreeMap::new();
+    let mut backends = BTreeMap::new();
     for line in lines {
         let cells: Vec<&str> = line.split(',').collect();
         let cell = |at: usize| cells.get(at).copied().unwrap_or_default();
         let count = |at: usize| cell(at).parse::<u32>().unwrap_or(0);
         if cell(kind) == "BACKEND" {
-            up.insert(cell(proxy).to_owned(), count(active) + count(backup));
+            let backend = Backend {
+                up: count(active) + count(backup),
+                sessions: count(current),
+            };
+            backends.insert(cell(proxy).to_owned(), backend);
         }
     }
-    Ok(up)
+    Ok(backends)
 }
 
 #[cfg(test)]
@@ -225,13 +239,16 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_are_up_are_counted_per_backend() {
-        let csv = "# pxname,svname,status,weight,act,bck,\nblue,BACKEND,DOWN,0,0,0,\ngreen,g1,UP,1,1,0,\ngreen,BACKEND,UP,2,2,1,\n\n";
-        let up = servers_up(csv).unwrap();
+    fn servers_and_open_requests_are_counted_per_backend() {
+        let csv = "# pxname,svname,scur,status,weight,act,bck,\nblue,BACKEND,0,DOWN,0,0,0,\ngreen,g1,4,UP,1,1,0,\ngreen,BACKEND,4,UP,2,2,1,\n\n";
+        let backend = |up, sessions| Backend { up, sessions };
         assert_eq!(
-            up,
-            BTreeMap::from([("blue".to_owned(), 0), ("green".to_owned(), 3)])
+            statistics(csv).unwrap(),
+            BTreeMap::from([
+                ("blue".to_owned(), backend(0, 0)),
+                ("green".to_owned(), backend(3, 4))
+            ])
         );
-        assert!(servers_up("Permission denied\n\n").is_err());
+        assert!(statistics("Permission denied\n\n").is_err());
     }
 }

@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::counters::{Counts, Look};
 use super::judge::{Judge, Settings};
 
+mod all_traffic;
+
 fn origin() -> Timestamp {
     Timestamp::UNIX_EPOCH
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::{
-    analysis::{Feed, Judge, Look, Outcome, Settings, Tally, Verdict},
+    analysis::{Counts, Feed, Judge, Look, Outcome, Settings, Side, Tally, Verdict},
     rollout::{ladder::Step, record::Record},
     weight::Weight,
 };
@@ -75,7 +75,7 @@ pub struct Watcher<'a> {
     asked_until: Timestamp,
     tried_until: Timestamp,
     began: Timestamp,
-    step: Option<(Timestamp, Option<SignedDuration>)>,
+    step: Option<(Timestamp, Option<Step>)>,
     feed: Feed,
     unseen: Option<Unseen>,
     looks: VecDeque<Look>,
@@ -127,16 +127,21 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    /// Seeks a new proof of health from `since` on; the same `since` again changes nothing.
+    /// Seeks a new proof of health from `since` on; the same `since` again changes nothing. A step that gives the
+    /// candidate all traffic is judged without stable.
     pub fn begin_step(&mut self, since: Timestamp, step: Option<Step>) {
-        let step = Some((since, step.map(|step| step.duration)));
-        if self.step != step {
-            self.step = step;
+        if self.step != Some((since, step)) {
+            self.step = Some((since, step));
             self.unseen = None;
-            if let Some((since, time)) = step {
-                self.judge.begin_step(since, time);
-            }
+            self.judge.begin_step(since, step);
         }
+    }
+
+    /// What was counted of stable while it had traffic, if the source cannot be asked again: then the next run must
+    /// be told ([`Settings::frozen`]).
+    #[must_use]
+    pub fn baseline(&self) -> Option<Counts> {
+        (!self.metrics.has_past()).then(|| self.judge.baseline())
     }
 
     /// Since when the verdict's proof of health is sought.
@@ -228,7 +233,7 @@ impl<'a> Watcher<'a> {
                     self.miss(&look);
                     self.looks.push_back(look);
                 }
-                let newest = self.tally.newest();
+                let newest = self.newest();
                 let silent = newest
                     .is_none_or(|newest| until.duration_since(newest) > self.settings.look * SILENT_LOOKS);
                 self.feed = if silent {
@@ -242,7 +247,7 @@ impl<'a> Watcher<'a> {
             Err(error) => {
                 let since = match &self.feed {
                     Feed::Down { since, .. } | Feed::Silent { since } => *since,
-                    Feed::Fresh => self.tally.newest().unwrap_or(now),
+                    Feed::Fresh => self.newest().unwrap_or(now),
                 };
                 self.feed = Feed::Down {
                     since,
@@ -252,9 +257,19 @@ impl<'a> Watcher<'a> {
         }
     }
 
+    /// The newest sample; a stable that has left may be scaled down, and is not waited for.
+    fn newest(&self) -> Option<Timestamp> {
+        let alone = |(_, step): (_, Option<Step>)| step.is_some_and(|step| step.weight == Weight::FULL);
+        if self.step.is_some_and(alone) {
+            self.tally.newest_of(Side::Candidate)
+        } else {
+            self.tally.newest()
+        }
+    }
+
     /// The looks judged since the last call, at `at`, for the journal.
     pub fn take_samples(&mut self, record: &Record, at: Timestamp) -> Vec<Sample> {
-        let step_for = self.step.and_then(|(_, time)| time);
+        let step_for = self.step.and_then(|(_, step)| step).map(|step| step.duration);
         let step_since = self.step_since().unwrap_or(record.evidence.origin);
         let mut samples: Vec<_> = self
             .looks
@@ -297,23 +312,4 @@ fn ended(first_end: Timestamp, now: Timestamp, look: SignedDuration) -> i32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stable_tells_how_many_requests_the_candidate_should_have_had() {
-        let expected = |percent| expected(990.0, Weight::new(percent).unwrap());
-        assert_eq!(expected(0), Some(0.0));
-        assert_eq!(expected(1), Some(10.0));
-        assert_eq!(expected(50), Some(990.0));
-        assert_eq!(expected(100), None);
-    }
-
-    #[test]
-    fn a_look_has_ended_at_its_end() {
-        let at = |millisecond| Timestamp::from_millisecond(millisecond).unwrap();
-        let look = SignedDuration::from_secs(15);
-        let ended = |now| ended(at(15_000), at(now), look);
-        assert_eq!([14_999, 15_000, 29_999, 30_000].map(ended), [0, 1, 1, 2]);
-    }
-}
+mod tests;

@@ -1,0 +1,196 @@
+//! What a watcher waits for, and what it does not.
+
+use rollgate_domain::{
+    analysis::{Baseline, Samples, Series},
+    rollout::{
+        ladder::{Ladder, Require},
+        moves::{By, Course, Start},
+        phase::Phase,
+        record::{Evidence, Pin, Version},
+    },
+};
+
+use super::*;
+
+/// Counts 1,000 requests a second, one of them an error; at [`LEFT`] the candidate gets those of stable too, and a
+/// minute later stable is gone.
+struct Shop {
+    has_past: bool,
+}
+
+/// Seconds after the origin.
+const LEFT: i64 = 7200;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+#[async_trait::async_trait]
+impl Metrics for Shop {
+    async fn samples(&self, from: Timestamp, to: Timestamp) -> anyhow::Result<Samples> {
+        let begin = at(0).as_second();
+        let series = |side, counted: fn(i64) -> f64, until| Series {
+            key: format!("{side:?}"),
+            instance: String::new(),
+            side,
+            points: (from.as_second().max(begin) - begin + 1..=(to.as_second() - begin).min(until))
+                .map(|second| (at(second), counted(second)))
+                .collect(),
+        };
+        let both = |stable: fn(i64) -> f64, candidate: fn(i64) -> f64| {
+            vec![
+                series(Side::Stable, stable, LEFT + 60),
+                series(Side::Candidate, candidate, i64::MAX),
+            ]
+        };
+        Ok(Samples {
+            requests: both(
+                |second| 500.0 * second.min(LEFT) as f64,
+                |second| 500.0 * (second + (second - LEFT).max(0)) as f64,
+            ),
+            errors: both(
+                |second| (second.min(LEFT) / 2) as f64,
+                |second| ((second + (second - LEFT).max(0)) / 2) as f64,
+            ),
+        })
+    }
+
+    fn has_past(&self) -> bool {
+        self.has_past
+    }
+}
+
+fn record() -> Record {
+    let version = |name: &str| Version {
+        backend: name.to_owned(),
+        version: name.to_owned(),
+        images: Vec::new(),
+    };
+    let start = Start {
+        service: "shop".to_owned(),
+        stable: version("blue"),
+        candidate: version("green"),
+        course: Course {
+            phase: Phase::Production,
+            ladder: Ladder::new(vec![half(), all()], Require::Proof).unwrap(),
+            gates: Vec::new(),
+            keep_old: SignedDuration::ZERO,
+        },
+        evidence: Evidence {
+            origin: at(0),
+            look: SignedDuration::from_secs(15),
+            cluster_size: 1.0,
+            warm_since: None,
+        },
+        pin: Pin {
+            hash: String::new(),
+            commit: None,
+            tool: "0.1.0".to_owned(),
+        },
+    };
+    let by = By {
+        run: "test",
+        actor: "test",
+        at: at(0),
+    };
+    Record::start(start, None, by)
+}
+
+fn half() -> Step {
+    Step {
+        weight: Weight::new(50).unwrap(),
+        duration: SignedDuration::from_hours(2),
+    }
+}
+
+fn all() -> Step {
+    Step {
+        weight: Weight::FULL,
+        duration: SignedDuration::from_hours(2),
+    }
+}
+
+#[tokio::test]
+async fn a_stable_that_is_gone_at_100_percent_is_not_waited_for() {
+    let shop = Shop { has_past: true };
+    let mut along = Watcher::new(&shop, Settings::default(), &record(), at(0));
+    along.begin_step(at(0), Some(half()));
+    along.look(at(LEFT + 2)).await;
+    along.begin_step(at(LEFT), Some(all()));
+    let verdict = along.look(at(LEFT + 3602)).await;
+
+    assert_eq!(
+        (verdict.outcome, verdict.baseline),
+        (Outcome::Healthy, Baseline::Frozen),
+        "{}",
+        verdict.sentence
+    );
+    assert_eq!(along.blind_since(Weight::FULL), None);
+    // It can be asked again, so nobody has to keep it.
+    assert_eq!(along.baseline(), None);
+
+    // Whoever begins in the middle says the same.
+    let mut anew = Watcher::new(&shop, Settings::default(), &record(), at(LEFT + 3602));
+    anew.begin_step(at(LEFT), Some(all()));
+    assert_eq!(anew.look(at(LEFT + 3602)).await, verdict);
+}
+
+#[tokio::test]
+async fn a_stable_that_is_gone_below_100_percent_is_missed() {
+    let shop = Shop { has_past: true };
+    let mut watcher = Watcher::new(&shop, Settings::default(), &record(), at(0));
+    watcher.begin_step(at(0), Some(half()));
+    let verdict = watcher.look(at(LEFT + 3602)).await;
+
+    assert_eq!(
+        (verdict.outcome, verdict.baseline),
+        (Outcome::Hold, Baseline::Live)
+    );
+}
+
+#[tokio::test]
+async fn a_run_without_a_past_goes_on_with_the_baseline_it_is_told() {
+    let shop = Shop { has_past: false };
+    let mut along = Watcher::new(&shop, Settings::default(), &record(), at(0));
+    along.begin_step(at(0), Some(half()));
+    along.look(at(2)).await;
+    along.look(at(LEFT + 2)).await;
+    assert!(along.baseline().unwrap().requests > 0.0);
+    let told = Settings {
+        frozen: Some(Counts {
+            requests: 3.6e6,
+            errors: 3600.0,
+        }),
+        warm_since: Some(at(0)),
+        ..Settings::default()
+    };
+    for (settings, baseline) in [(told, Baseline::Frozen), (Settings::default(), Baseline::Missing)] {
+        let mut watcher = Watcher::new(&shop, settings, &record(), at(LEFT + 600));
+        watcher.begin_step(at(LEFT), Some(all()));
+        watcher.look(at(LEFT + 600)).await;
+        let verdict = watcher.look(at(LEFT + 1802)).await;
+        assert_eq!(
+            (verdict.outcome, verdict.baseline),
+            (Outcome::Healthy, baseline),
+            "{}",
+            verdict.sentence
+        );
+    }
+}
+
+#[test]
+fn stable_tells_how_many_requests_the_candidate_should_have_had() {
+    let expected = |percent| expected(990.0, Weight::new(percent).unwrap());
+    assert_eq!(expected(0), Some(0.0));
+    assert_eq!(expected(1), Some(10.0));
+    assert_eq!(expected(50), Some(990.0));
+    assert_eq!(expected(100), None);
+}
+
+#[test]
+fn a_look_has_ended_at_its_end() {
+    let at = |millisecond| Timestamp::from_millisecond(millisecond).unwrap();
+    let look = SignedDuration::from_secs(15);
+    let ended = |now| ended(at(15_000), at(now), look);
+    assert_eq!([14_999, 15_000, 29_999, 30_000].map(ended), [0, 1, 1, 2]);
+}

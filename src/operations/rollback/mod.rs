@@ -1,0 +1,184 @@
+//! Takes the traffic back. Needs the router and nothing else, and uses what else there is so that nobody is turned
+//! away.
+//!
+//! ```text
+//! read ─▶ can stable carry it? ─▶ share 0, rules for single users gone: one write ─▶ afterwards
+//!              │ no: scale up, leave the candidate what stable cannot carry, try again
+//! ```
+
+pub mod afterwards;
+mod attempt;
+pub mod gradual;
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rollgate_domain::{
+    exit::Outcome,
+    rollout::{
+        event::Event,
+        moves::Start,
+        record::{Record, State},
+    },
+    weight::Weight,
+};
+
+use super::{capacity::Behind, desk::Desk};
+use crate::{error::chain, providers::traffic::Router};
+use attempt::{Attempt, Failed, Why, attempt};
+pub use attempt::{describe, rolled_back};
+
+/// Between two tries while the router does not obey, or while stable's capacity is awaited.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// How a rollback ended.
+#[derive(Debug)]
+pub struct RolledBack {
+    /// Done, or Stuck, or Fenced when somebody else finished it.
+    pub outcome: Outcome,
+    /// What the router has now, as far as is known.
+    pub record: Record,
+}
+
+/// What to write where the router has no readable record.
+pub struct Base<'a> {
+    /// The record that a driver last knew to be its own, if any.
+    pub known: Option<&'a Record>,
+    /// For a router without any.
+    pub blank: Start,
+    /// The generation of a driver that rolls back its own rollout and must not touch another's. None for a
+    /// person, who rolls back whatever is there.
+    pub fence: Option<u64>,
+}
+
+/// What a rollback may use besides the router, and for how long it tries.
+#[derive(Clone, Copy)]
+pub struct Way<'a> {
+    /// Where stable's capacity is asked for.
+    pub behind: Behind<'a>,
+    /// For a router that does not obey.
+    pub patience: SignedDuration,
+    /// For stable, while it cannot carry what the candidate has.
+    pub capacity_within: SignedDuration,
+}
+
+impl Way<'_> {
+    /// The router alone.
+    #[must_use]
+    pub const fn router_only(patience: SignedDuration) -> Self {
+        Self {
+            behind: Behind {
+                stacks: None,
+                scale_up: false,
+            },
+            patience,
+            capacity_within: patience,
+        }
+    }
+}
+
+/// How far down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    /// To 0, for good.
+    Zero,
+    /// To this share, or what the candidate has if that is less.
+    Step(Weight),
+}
+
+/// Writes share 0 and `RolledBack`, over whatever is there, until it holds or patience is over.
+///
+/// Idempotent: a rollout that is rolled back already, with share 0, is done, and so is one that is finished. A
+/// conflict is read again at once. What stable cannot carry stays with the candidate, never more than it has, until
+/// stable can; if that takes too long the record says `RollingBack` and whoever comes next goes on from there. A
+/// candidate without anything ready is left at once. Counts that cannot be had hold up nothing.
+pub async fn roll_back(
+    router: &dyn Router,
+    desk: &mut Desk,
+    base: Base<'_>,
+    reason: &str,
+    way: &Way<'_>,
+) -> RolledBack {
+    settle(router, desk, &base, reason, way, Goal::Zero).await
+}
+
+/// What a rollback remembers from try to try.
+struct Trying {
+    began: Timestamp,
+    /// The generation that may be overwritten; this rollback's own writes raise it.
+    fence: Option<u64>,
+    /// The last record that this rollback wrote.
+    wrote: Option<Record>,
+    /// Since when stable is short of capacity.
+    short_since: Option<Timestamp>,
+    /// What was said already and is not said again while it lasts.
+    told: Option<String>,
+}
+
+async fn settle(
+    router: &dyn Router,
+    desk: &mut Desk,
+    base: &Base<'_>,
+    reason: &str,
+    way: &Way<'_>,
+    goal: Goal,
+) -> RolledBack {
+    let mut trying = Trying {
+        began: desk.clock.now(),
+        fence: base.fence,
+        wrote: None,
+        short_since: None,
+        told: None,
+    };
+    loop {
+        let done = |outcome, record| RolledBack { outcome, record };
+        let Failed { error, record, why } =
+            match attempt(router, desk, base, reason, way, goal, &mut trying).await {
+                Ok(Attempt::Already(record)) => return done(Outcome::Done, record),
+                Ok(Attempt::Done { record, from }) => {
+                    note_done(desk, &record, from, reason, trying.began);
+                    return done(Outcome::Done, record);
+                }
+                Ok(Attempt::Fenced(record)) => return done(Outcome::Fenced, record),
+                Ok(Attempt::Again) => continue,
+                Err(failed) => *failed,
+            };
+        let now = desk.clock.now();
+        let error = chain(&error);
+        let (since, longest) = match why {
+            Why::Router => (trying.began, way.patience),
+            Why::Short { .. } => (*trying.short_since.get_or_insert(now), way.capacity_within),
+        };
+        let too_long = now.duration_since(since) >= longest;
+        // What was asked for comes within a minute, as a rule: nobody has to come for that.
+        let comes = why == (Why::Short { comes: true }) && !too_long;
+        if comes && trying.told.as_ref() != Some(&error) {
+            desk.journal.say(&error);
+        } else if !comes && (trying.told.as_ref() != Some(&error) || too_long) {
+            desk.note(&record, Event::Stuck { error: error.clone() });
+        }
+        trying.told = Some(error);
+        if too_long {
+            return done(Outcome::Stuck, record);
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+fn note_done(desk: &mut Desk, record: &Record, from: Weight, reason: &str, began: Timestamp) {
+    let reason = reason.to_owned();
+    let event = if matches!(record.state, State::RollingBack { .. }) {
+        Event::Lowered { from, reason }
+    } else {
+        let took = desk.clock.now().duration_since(began).as_millis();
+        Event::RolledBack {
+            from,
+            reason,
+            took_ms: u64::try_from(took).unwrap_or(0),
+        }
+    };
+    desk.note(record, event);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! By way of 5 %, and what cuts the look short there.
+
+use rollgate_domain::{analysis::Settings, rollout::record::Record};
+use tokio::sync::watch;
+
+use super::*;
+use crate::operations::{
+    look::Watcher,
+    rollback::gradual::{Look, roll_back_gradually},
+    tests::Meter,
+};
+
+/// How it ended, and how long it took in seconds.
+async fn gradually(
+    router: &FakeRouter,
+    meter: Option<&Meter>,
+    signal_after: Option<u64>,
+) -> (RolledBack, i64) {
+    let mut office = Office::new();
+    let way = Way {
+        behind: Behind::default(),
+        patience: SignedDuration::from_mins(2),
+        capacity_within: SignedDuration::from_mins(2),
+    };
+    let (sender, interrupt) = watch::channel(None);
+    let watcher = |record: &Record, now| {
+        let settings = Settings {
+            planned: SignedDuration::from_hours(3),
+            ..Settings::default()
+        };
+        Some(Watcher::new(meter?, settings, record, now))
+    };
+    let look = Look {
+        watcher: &watcher,
+        time: SignedDuration::from_mins(2),
+        interrupt,
+    };
+    let signal = async {
+        if let Some(seconds) = signal_after {
+            tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+            let _ = sender.send(Some("SIGTERM"));
+        }
+        std::future::pending::<()>().await;
+    };
+    let done = tokio::select! {
+        done = roll_back_gradually(router, &mut office.desk, base(), "p95 is up", &way, look) => done,
+        () = signal => unreachable!("it waits for ever"),
+    };
+    (done, office.second())
+}
+
+const GOOD: Meter = Meter {
+    error_rate: 0.001,
+    down: false,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_gradual_rollback_looks_at_5_percent_and_goes_to_0() {
+    let router = FakeRouter::new(Some(holding(75)));
+    let (done, seconds) = gradually(&router, Some(&GOOD), None).await;
+    assert_eq!(router.log(), ["green 5 %", "green 0 %"]);
+    assert_eq!((done.outcome, seconds), (Outcome::Done, 120));
+    assert!(matches!(router.has().state, State::RolledBack { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_candidate_with_less_is_not_raised_for_the_look() {
+    let router = FakeRouter::new(Some(holding(1)));
+    gradually(&router, Some(&GOOD), None).await;
+    assert_eq!(router.log(), ["green 1 %", "green 0 %"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn harm_no_metrics_and_an_order_to_leave_end_the_look() {
+    let bad = Meter {
+        error_rate: 0.5,
+        down: false,
+    };
+    let down = Meter {
+        error_rate: 0.001,
+        down: true,
+    };
+    for (meter, signal, longest) in [
+        (Some(&bad), None, 119),
+        (Some(&down), None, 40),
+        (Some(&GOOD), Some(7), 7),
+        (None, None, 0),
+    ] {
+        let router = FakeRouter::new(Some(holding(75)));
+        let (done, seconds) = gradually(&router, meter, signal).await;
+        assert_eq!(router.log(), ["green 5 %", "green 0 %"]);
+        assert_eq!(done.outcome, Outcome::Done);
+        assert!(seconds <= longest, "{seconds} s, at most {longest}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_at_5_percent_the_next_one_goes_on_from_there() {
+    let router = FakeRouter::new(Some(holding(75)));
+    tokio::select! {
+        _ = gradually(&router, Some(&GOOD), None) => unreachable!("it is killed before"),
+        () = tokio::time::sleep(std::time::Duration::from_secs(60)) => {}
+    }
+    assert_eq!(router.has().weight, weight(5));
+    let done = rolled_back(&router, Behind::default(), &mut Office::new()).await;
+    assert_eq!(
+        (done.outcome, router.log()),
+        (
+            Outcome::Done,
+            vec!["green 5 %".to_owned(), "green 0 %".to_owned()]
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_share_to_look_at_goes_back_at_once() {
+    let passed = Record::start(beginning(course(Phase::Canary, &[1])), None, by());
+    let router = FakeRouter::new(Some(passed));
+    let (done, seconds) = gradually(&router, Some(&GOOD), None).await;
+    assert_eq!(
+        (done.outcome, seconds, router.log()),
+        (Outcome::Done, 0, vec!["green 0 %".to_owned()])
+    );
+}
