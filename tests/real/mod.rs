@@ -6,4 +6,5 @@ mod health;
 mod kube;
 mod prometheus;
 mod servers;
+mod services;
 mod stacks;
