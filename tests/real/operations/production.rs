@@ -27,7 +27,7 @@ fn is_promoted(shop: &Shop) {
 fn promote(shop: &Shop) {
     shop.shift(&["promote"])
         .with(3)
-        .saying("promote moves no traffic");
+        .saying("promote");
     shop.has_share(100);
     let moved = || shop.replicas("worker-blue") == json!(0) && shop.replicas("worker-green") == json!(2);
     until("the workers have moved", PATIENCE, || moved().then_some(()));
