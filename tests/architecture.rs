@@ -394,13 +394,9 @@ fn there_is_one_clock() {
 }
 
 #[test]
-fn only_operations_and_set_write_shares() {
+fn only_operations_write_shares() {
     let writes = ["router.write("];
-    none_has(
-        "src",
-        &writes,
-        &["src/operations", "src/commands/shift_traffic/set.rs"],
-    );
+    none_has("src", &writes, &["src/operations"]);
 }
 
 #[test]

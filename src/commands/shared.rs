@@ -329,6 +329,11 @@ pub(crate) fn step_outputs(outcome: Outcome, handed_over: bool, record: Option<&
     if let Some(record) = record {
         values.push(("weight", record.weight.percent().to_string()));
         values.push(("phase", record.phase.word().to_owned()));
+        let gate = record.gate_at();
+        values.push((
+            "gate",
+            gate.map_or_else(|| "none".to_owned(), |at| at.to_string()),
+        ));
         values.push(("rollout_id", record.rollout.clone()));
     }
     if let Err(error) = outputs::write(&path, &values) {

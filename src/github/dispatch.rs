@@ -2,18 +2,17 @@
 //!
 //! Source: <https://docs.github.com/rest/actions/workflows#create-a-workflow-dispatch-event>
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, anyhow};
 use octocrab::Octocrab;
-use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::run::Run;
-
-/// GitHub answers within a second or two; a driver that waits longer is not looking at its candidate.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::{
+    client::{PATIENCE, client, explained},
+    run::Run,
+};
 
 /// Calls the workflow that this run is of.
 pub struct Dispatcher {
@@ -36,20 +35,12 @@ impl Dispatcher {
     ///
     /// The run has no token or does not know its own workflow.
     pub fn new(run: &Run) -> anyhow::Result<Self> {
-        let token = run.token.as_ref().context(
-            "a successor can only be dispatched with GITHUB_TOKEN: give the step `env: GITHUB_TOKEN: ${{ github.token }}` \
-             and the job `permissions: actions: write`",
-        )?;
         let workflow = run
             .workflow
             .as_ref()
             .context("GITHUB_WORKFLOW_REF names no workflow to dispatch")?;
-        let client = Octocrab::builder()
-            .base_uri(&run.api_url)
-            .with_context(|| format!("GITHUB_API_URL {}", run.api_url))?
-            .personal_token(token.expose_secret())
-            .build()
-            .context("prepare the GitHub client")?;
+        let client = client(run)
+            .context("dispatch a successor, for which the job needs `permissions: actions: write`")?;
         Ok(Self {
             client,
             route: format!(
@@ -81,29 +72,19 @@ impl Dispatcher {
         let text = tokio::time::timeout(PATIENCE, sent)
             .await
             .map_err(|_| anyhow!("no answer within {} s", PATIENCE.as_secs()))
-            .and_then(|sent| sent.map_err(explained))
+            .and_then(|sent| sent.map_err(|error| explained(error, hint)))
             .with_context(|| format!("dispatch {}", self.route))?;
         let details = serde_json::from_str::<Details>(&text).unwrap_or_default();
         Ok(details.workflow_run_id.map(|id| id.to_string()))
     }
 }
 
-/// octocrab's own text is only "GitHub".
-fn explained(error: octocrab::Error) -> anyhow::Error {
-    match error {
-        octocrab::Error::GitHub { source, .. } => {
-            let hint = match source.status_code.as_u16() {
-                403 => ": the job needs `permissions: actions: write`",
-                404 => ": is the workflow on that branch, and has it a `workflow_dispatch` trigger?",
-                422 => ": does the workflow take the inputs `continue` and `commit`?",
-                _ => "",
-            };
-            anyhow!(
-                "GitHub answered {} ({}){hint}",
-                source.status_code,
-                source.message
-            )
-        }
-        other => other.into(),
+/// What to do when GitHub does not start a workflow.
+fn hint(status: u16) -> &'static str {
+    match status {
+        403 => ": the job needs `permissions: actions: write`",
+        404 => ": is the workflow on that branch, and has it a `workflow_dispatch` trigger?",
+        422 => ": does the workflow take the inputs `continue`, `commit` and `phase`?",
+        _ => "",
     }
 }

@@ -16,7 +16,7 @@ pub struct Run {
     pub attempt: String,
     /// `owner/name`.
     pub repository: String,
-    /// Who started it.
+    /// Who pressed the button: of a run that was started again, who did that.
     pub actor: String,
     /// The file and the ref to dispatch for a successor, out of `GITHUB_WORKFLOW_REF`.
     pub workflow: Option<Workflow>,
@@ -70,7 +70,9 @@ impl Run {
             id: get("GITHUB_RUN_ID")?,
             attempt: get("GITHUB_RUN_ATTEMPT").unwrap_or_else(|| "1".to_owned()),
             repository: get("GITHUB_REPOSITORY")?,
-            actor: get("GITHUB_ACTOR").unwrap_or_else(|| "unknown".to_owned()),
+            actor: get("GITHUB_TRIGGERING_ACTOR")
+                .or_else(|| get("GITHUB_ACTOR"))
+                .unwrap_or_else(|| "unknown".to_owned()),
             workflow: get("GITHUB_WORKFLOW_REF").as_deref().and_then(workflow),
             inputs,
             api_url: get("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned()),
@@ -161,6 +163,23 @@ mod tests {
                 && inputs("no json").is_empty()
                 && inputs(r#"{"inputs":null}"#).is_empty()
         );
+    }
+
+    #[test]
+    fn of_a_run_that_was_started_again_the_one_who_did_that_is_meant() {
+        let run = |more: Option<&str>| {
+            Run::from_variables(|name| match name {
+                "GITHUB_ACTIONS" => Some("true".to_owned()),
+                "GITHUB_RUN_ID" => Some("7".to_owned()),
+                "GITHUB_REPOSITORY" => Some("acme/shop".to_owned()),
+                "GITHUB_ACTOR" => Some("octocat".to_owned()),
+                "GITHUB_TRIGGERING_ACTOR" => more.map(str::to_owned),
+                _ => None,
+            })
+            .map(|run| run.actor)
+        };
+        assert_eq!(run(None).as_deref(), Some("octocat"));
+        assert_eq!(run(Some("hubot")).as_deref(), Some("hubot"));
     }
 
     #[test]

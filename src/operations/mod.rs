@@ -2,6 +2,8 @@
 
 pub mod announce;
 pub mod answer;
+pub mod approvers;
+pub mod by_hand;
 pub mod capacity;
 pub mod desk;
 pub mod drive;
@@ -9,6 +11,8 @@ pub mod finish;
 pub mod look;
 pub mod promote;
 pub mod rollback;
+pub mod standby;
+pub mod standing;
 pub mod start;
 
 #[cfg(test)]

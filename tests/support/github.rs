@@ -63,6 +63,31 @@ impl Github {
         }
     }
 
+    /// Knows the `members` of one team of acme, and somebody who was invited to it.
+    ///
+    /// Source: <https://docs.github.com/rest/teams/members#get-team-membership-for-a-user>
+    pub(crate) fn with_team(slug: &'static str, members: &'static [&'static str]) -> Self {
+        let http = Http::start(move |request| match authorised(request) {
+            Err((status, message)) => refusal(status, message),
+            Ok(()) => {
+                let path = format!("/orgs/acme/teams/{slug}/memberships/");
+                let login = request.path.strip_prefix(&path).unwrap_or_default();
+                let state = match login {
+                    "invited" => "pending",
+                    login if members.contains(&login) => "active",
+                    _ => return refusal(404, "Not Found"),
+                };
+                let url = format!("https://api.github.com{}", request.path);
+                Reply::ok(json!({ "state": state, "role": "member", "url": url }).to_string())
+            }
+        });
+        Self {
+            url: http.url.clone(),
+            taken: Arc::default(),
+            _http: http,
+        }
+    }
+
     /// What was dispatched so far.
     pub(crate) fn taken(&self) -> Vec<Dispatch> {
         lock(&self.taken).clone()
@@ -79,8 +104,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the request wants, if GitHub would take it.
-fn understood(request: &Request) -> Result<Dispatch, (u16, &'static str)> {
+/// Whether GitHub would look at the request at all.
+fn authorised(request: &Request) -> Result<(), (u16, &'static str)> {
     let header = |name: &str| request.headers.get(name).map_or("", String::as_str);
     if header("authorization") != format!("Bearer {TOKEN}") {
         return Err((401, "Bad credentials"));
@@ -89,6 +114,12 @@ fn understood(request: &Request) -> Result<Dispatch, (u16, &'static str)> {
     if header("user-agent").is_empty() {
         return Err((403, "Request forbidden by administrative rules"));
     }
+    Ok(())
+}
+
+/// What the request wants, if GitHub would take it.
+fn understood(request: &Request) -> Result<Dispatch, (u16, &'static str)> {
+    authorised(request)?;
     let workflow = request
         .path
         .strip_prefix("/repos/acme/shop/actions/workflows/")

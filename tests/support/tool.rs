@@ -117,6 +117,11 @@ impl Running {
         fs::read_to_string(self.log.with_extension("err")).unwrap_or_default()
     }
 
+    /// The data it has printed so far.
+    pub(crate) fn stdout(&self) -> String {
+        fs::read_to_string(self.log.with_extension("out")).unwrap_or_default()
+    }
+
     /// Waits until it has said `part`.
     #[track_caller]
     pub(crate) fn until_it_says(&self, part: &str) {

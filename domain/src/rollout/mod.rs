@@ -4,6 +4,7 @@
 //! asks [`next::next`] what to do, and writes [`record::Record::after`] that move. Nothing here waits,
 //! reads a clock or talks to anybody.
 
+pub mod by_hand;
 pub mod capacity;
 pub mod event;
 pub mod ladder;
@@ -11,4 +12,5 @@ pub mod moves;
 pub mod next;
 pub mod phase;
 pub mod record;
+pub mod standby;
 pub mod window;

@@ -204,7 +204,7 @@ impl Record {
                 reason: shortened(reason.clone()),
             },
             (S::Paused { step, .. }, M::Resume) => S::Ready { step },
-            (here @ (S::Ready { .. } | S::Holding { .. } | S::Paused { .. }), M::Go) => {
+            (here @ (S::Ready { .. } | S::Holding { .. } | S::Paused { .. } | S::Passed), M::Go) => {
                 next.go(by);
                 here
             }
@@ -213,6 +213,7 @@ impl Record {
                 | S::Holding { .. }
                 | S::Paused { .. }
                 | S::RollingBack { .. }
+                | S::Passed
                 | S::Promoted { .. }),
                 M::Signal(severity, text),
             ) => {
@@ -497,6 +498,8 @@ rolling back, still at 3 %: first (3 %) -RollBack(\"r\")-> rolled back: first (0
 rolling back, still at 3 %: first (3 %) -Beat-> rolling back, still at 3 %: first (3 %)
 rolled back: first (0 %) -RollBack(\"r\")-> rolled back: first (0 %)
 passed: every step ended healthy (0 %) -Enter(production)-> ready for step 1 of 2 (0 %)
+passed: every step ended healthy (0 %) -Go-> passed: every step ended healthy (0 %)
+passed: every step ended healthy (0 %) -Signal(Watch, \"s\")-> passed: every step ended healthy (0 %)
 passed: every step ended healthy (0 %) -RollBack(\"r\")-> rolled back: r (0 %)
 promoted: blue has all traffic since 2027-01-15T08:00:00Z, green still stands (0 %) -Finish-> finished: blue is stable (0 %)
 promoted: blue has all traffic since 2027-01-15T08:00:00Z, green still stands (0 %) -Signal(Watch, \"s\")-> promoted: blue has all traffic since 2027-01-15T08:00:00Z, green still stands (0 %)

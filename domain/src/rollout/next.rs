@@ -7,7 +7,7 @@ use crate::{
     rollout::{
         ladder::Require,
         moves::Move,
-        phase::Phase,
+        phase::{Phase, Severity, Signal},
         record::{Record, State},
     },
     weight::Weight,
@@ -133,6 +133,10 @@ pub fn next(situation: &Situation<'_>) -> Action {
     if let Finding::Rollback(sentence) = finding {
         return Action::Move(Move::RollBack(sentence.clone()));
     }
+    // Whoever reported it may have died before the rollback.
+    if let Some(reason) = damage(record) {
+        return Action::Move(Move::RollBack(reason));
+    }
     // With all the traffic on the candidate a share of 0 is no safe place: stable may be small by now.
     let leave = |reason: String| {
         if record.weight == Weight::FULL {
@@ -192,6 +196,29 @@ pub fn next(situation: &Situation<'_>) -> Action {
 #[must_use]
 pub fn waits_for_a_person(record: &Record, now: Timestamp) -> bool {
     record.open_gate(now).is_some() || record.open_signal().is_some()
+}
+
+/// The signal by which a driver takes the traffic back, in words.
+fn damage(record: &Record) -> Option<String> {
+    let hurts = |signal: &&Signal| {
+        signal.go.is_none() && matches!(signal.severity, Severity::Critical | Severity::Corruption)
+    };
+    record.signals.iter().find(hurts).map(Signal::in_words)
+}
+
+/// What a person has to decide before the share rises again, in words; none if nothing waits.
+#[must_use]
+pub fn question(record: &Record, now: Timestamp) -> Option<String> {
+    let gate = record
+        .open_gate(now)
+        .map(|gate| format!("the gate at {:#} of the {} waits for a go", gate.at, record.phase));
+    let signal = record
+        .open_signal()
+        .map(|signal| format!("{} (waits for a go)", signal.in_words()));
+    match (gate, signal) {
+        (Some(gate), Some(signal)) => Some(format!("{gate}; {signal}")),
+        (gate, signal) => gate.or(signal),
+    }
 }
 
 /// The share that the driver will write next if nothing stands in the way; none where it rises no more.
@@ -511,6 +538,39 @@ mod tests {
             next(&situation(&record, 600, &Finding::Healthy)),
             Action::Move(Move::Advance)
         );
+    }
+
+    #[test]
+    fn damage_that_was_reported_is_taken_back_by_the_driver_too() {
+        let by = crate::rollout::moves::By {
+            run: "a button",
+            actor: "octocat",
+            at: at(9),
+        };
+        for (severity, taken_back) in [
+            (Severity::Critical, true),
+            (Severity::Corruption, true),
+            // Whoever reports it lowers the share step by step.
+            (Severity::Degradation, false),
+            (Severity::Watch, false),
+        ] {
+            let signalled = holding()
+                .after(Move::Signal(severity, "orders fail".to_owned()), by)
+                .unwrap();
+            let action = next(&situation(&signalled, 600, &Finding::Healthy));
+            let reason = format!("signal ({}) from octocat: orders fail", severity.word());
+            let expected = if taken_back {
+                Action::Move(Move::RollBack(reason))
+            } else {
+                Action::Look
+            };
+            assert_eq!(action, expected);
+            let answered = signalled.after(Move::Go, by).unwrap();
+            assert_eq!(
+                next(&situation(&answered, 600, &Finding::Healthy)),
+                Action::Move(Move::Advance)
+            );
+        }
     }
 
     #[test]

@@ -95,3 +95,16 @@ pub struct Signal {
     /// Who said `go` in spite of it; only a [`Severity::Watch`] waits for that.
     pub go: Option<Decision>,
 }
+
+impl Signal {
+    /// Who reported what.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        format!(
+            "signal ({}) from {}: {}",
+            self.severity.word(),
+            self.by,
+            self.text
+        )
+    }
+}

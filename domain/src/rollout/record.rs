@@ -307,15 +307,17 @@ impl Record {
             .find(|gate| gate.go.is_none() && now.duration_since(self.phase_since) >= gate.at)
     }
 
+    /// When the first gate that nobody has decided is due, or was.
+    #[must_use]
+    pub fn gate_at(&self) -> Option<Timestamp> {
+        let gate = self.gates.iter().find(|gate| gate.go.is_none())?;
+        self.phase_since.checked_add(gate.at).ok()
+    }
+
     /// When a person has to say `go` next, if that is still to come.
     #[must_use]
     pub fn next_gate_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let at = |gate: &Gate| self.phase_since.checked_add(gate.at).ok();
-        self.gates
-            .iter()
-            .filter(|gate| gate.go.is_none())
-            .find_map(at)
-            .filter(|at| *at > now)
+        self.gate_at().filter(|at| *at > now)
     }
 
     /// A signal that forbids rises until somebody says `go`.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::{
-    Timestamp, ToSpan as _,
+    Timestamp, ToSpan as _, Zoned,
     civil::{Time, Weekday},
     tz::TimeZone,
 };
@@ -63,6 +63,12 @@ impl Window {
             to,
             zone: zone(name).ok_or_else(|| BadWindow::Zone(name.to_owned()))?,
         })
+    }
+
+    /// The same as [`Self::opens_next`], on the clocks of its zone.
+    #[must_use]
+    pub fn opens_next_here(&self, now: Timestamp) -> Option<Zoned> {
+        Some(self.opens_next(now)?.to_zoned(self.zone.clone()))
     }
 
     /// When it opens next; none while it is open. The end is not part of it.

@@ -1,12 +1,18 @@
 //! `shift-traffic`: who gets the traffic?
 
+mod advance;
+mod approve;
 mod finish;
+mod hand;
 mod init;
+mod pause;
 mod promote;
+mod resume;
 mod rollback;
 mod run;
 mod said;
 mod set;
+mod signal;
 mod start;
 mod status;
 
@@ -45,6 +51,11 @@ enum Verb {
     Run(run::Args),
     Status(status::Args),
     Set(set::Args),
+    Advance(advance::Args),
+    Pause(pause::Args),
+    Resume(resume::Args),
+    Approve(approve::Args),
+    Signal(signal::Args),
     Rollback(rollback::Args),
     Promote(promote::Args),
     Finish(finish::Args),
@@ -68,6 +79,11 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         Verb::Run(args) => run::run(&plan, args).await,
         Verb::Status(args) => status::run(&plan, &args).await,
         Verb::Set(args) => set::run(&plan, args).await,
+        Verb::Advance(args) => advance::run(&plan, args).await,
+        Verb::Pause(args) => pause::run(&plan, args).await,
+        Verb::Resume(args) => resume::run(&plan, args).await,
+        Verb::Approve(args) => approve::run(&plan, args).await,
+        Verb::Signal(args) => signal::run(&plan, args).await,
         Verb::Rollback(args) => rollback::run(&plan, args).await,
         Verb::Promote(args) => promote::run(&plan, args).await,
         Verb::Finish(args) => finish::run(&plan, args).await,

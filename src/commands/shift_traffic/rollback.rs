@@ -7,6 +7,7 @@ use rollgate_domain::{
 };
 
 use super::{
+    hand::Hand,
     run::interrupts,
     said::{OutputFlag, in_words, said},
 };
@@ -69,6 +70,34 @@ pub(crate) struct Args {
     output: OutputFlag,
     #[command(flatten)]
     out: OutFlag,
+}
+
+/// How long a rollback is tried by default.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
+
+/// The rollback that another verb's decision is.
+pub(super) async fn decided(
+    plan: &PlanFlag,
+    hand: Hand,
+    reason: String,
+    gradual: bool,
+) -> anyhow::Result<Outcome> {
+    let Hand {
+        reason: _,
+        dry_run,
+        output,
+        out,
+    } = hand;
+    let args = Args {
+        reason,
+        gradual,
+        scale_down: false,
+        patience: PATIENCE,
+        dry_run,
+        output,
+        out,
+    };
+    run(plan, args).await
 }
 
 pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {

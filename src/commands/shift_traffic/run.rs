@@ -22,6 +22,7 @@ use crate::{
         drive::{self, Ended, Orders, World},
         look::Watcher,
         rollback::{RolledBack, afterwards::Afterwards},
+        standby::{Stood, stand_by},
     },
 };
 
@@ -31,6 +32,7 @@ use crate::{
 Examples:
   shift-traffic run                        until the phase ends, or the plan's budget
   shift-traffic run --budget 30m           half an hour; then the share is 0 and the rollout paused
+  shift-traffic run --standby              beside another driver, to take over when it dies
   shift-traffic run --dispatch             in a GitHub job: call the next job when the budget ends")]
 pub(crate) struct Args {
     /// How long this run drives; default: the plan's driver.budget
@@ -42,6 +44,9 @@ pub(crate) struct Args {
     /// Drive this rollout and no other; default: whichever the router holds
     #[arg(long, value_name = "ID", env = "ROLLGATE_ROLLOUT")]
     rollout: Option<String>,
+    /// Stand by while another driver drives: take over within a minute of its last sign, leave when the rollout is over
+    #[arg(long, env = "ROLLGATE_STANDBY")]
+    standby: bool,
     /// Print what the first write would be and touch nothing
     #[arg(long)]
     dry_run: bool,
@@ -63,12 +68,13 @@ fn optional_span(text: &str) -> Result<OptionalSpan, String> {
 
 pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {
     // From here on, whoever asks this process to leave is heard.
-    let interrupt = interrupts()?;
+    let mut interrupt = interrupts()?;
     let plan = plan.read()?;
     let Args {
         budget,
         dispatch,
         rollout,
+        standby,
         dry_run,
         out,
     } = args;
@@ -112,6 +118,26 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     }
     // Whoever takes the rollout must be able to watch it: all that can go wrong comes first.
     let metrics = metric_source(&plan, &record.stable, &record.candidate)?;
+    let mut last_sign = record.driver.heartbeat;
+    if standby {
+        match stand_by(router, &desk, record.clone(), &mut interrupt).await {
+            Stood::In(last) => last_sign = last.driver.heartbeat,
+            Stood::Down(last) => {
+                say(&format!(
+                    "stood by until {} was {}",
+                    record.rollout,
+                    last.state_in_words()
+                ));
+                step_outputs(Outcome::Done, false, Some(&last));
+                return Ok(Outcome::Done);
+            }
+            Stood::Asked => {
+                say("stood by until it was asked to leave");
+                step_outputs(Outcome::Done, false, None);
+                return Ok(Outcome::Done);
+            }
+        }
+    }
     let orders = Orders {
         budget,
         patience: Patience {
@@ -120,6 +146,8 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         },
         pin: pin(&plan, None),
         blank: blank(&plan.service, &plan.traffic)?,
+        window: plan.windows.rises.clone(),
+        last_sign,
         capacity_within: plan.rollback.capacity_within,
     };
     let record = match drive::take(router, &mut desk, &record.rollout, &orders.blank).await? {

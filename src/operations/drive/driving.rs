@@ -14,7 +14,7 @@ use rollgate_domain::{
     },
 };
 
-use super::{Ended, World};
+use super::{Ended, World, asking::Asked};
 use crate::{
     error::chain,
     github::dispatch::Dispatcher,
@@ -45,6 +45,8 @@ pub(super) struct Driving {
     /// What was said already and is not said again while it lasts.
     pub(super) router_error: Option<String>,
     call_error: Option<String>,
+    /// What people were asked.
+    pub(super) asked: Asked,
     overdue_since: Option<Timestamp>,
     said_at: Timestamp,
     /// The last verdict, once there was something to judge.
@@ -62,6 +64,7 @@ impl Driving {
             third: None,
             router_error: None,
             call_error: None,
+            asked: Asked::default(),
             judged: None,
             overdue_since: None,
             said_at: Timestamp::MIN,
@@ -225,6 +228,7 @@ impl Driving {
         let more = [
             ("continue", self.record.rollout.as_str()),
             ("commit", commit.as_str()),
+            ("phase", self.record.phase.word()),
         ];
         match dispatcher.dispatch(&more).await {
             Ok(run) => {

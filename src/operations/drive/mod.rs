@@ -4,6 +4,7 @@
 //! canary live. Every turn begins with what the router has, because others may have written: a person, a
 //! rollback, a newer driver.
 
+mod asking;
 mod driving;
 mod rising;
 mod seeing;
@@ -19,6 +20,7 @@ use rollgate_domain::{
         moves::{Move, Start},
         next::{self, Action, Patience, Situation, Successor},
         record::{Pin, Record, State},
+        window::Window,
     },
     weight::Weight,
 };
@@ -34,6 +36,7 @@ use crate::{
     github::dispatch::Dispatcher,
     providers::traffic::{Router, Seen, WriteError},
 };
+use asking::Asked;
 use driving::Driving;
 
 /// After an order to leave: the runner kills 10 s after it asked, and the last words need some of them.
@@ -69,6 +72,10 @@ pub struct Orders {
     pub pin: Pin,
     /// For a rollback over a record that cannot be read.
     pub blank: Start,
+    /// When the share may rise; none: always.
+    pub window: Option<Window>,
+    /// When the driver before this one last wrote: what it has asked people is not asked again.
+    pub last_sign: Timestamp,
     /// How long a rollback waits for stable's capacity.
     pub capacity_within: SignedDuration,
 }
@@ -223,6 +230,7 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
         .unwrap_or(Timestamp::MAX);
     let generation = record.generation;
     let mut driver = Driving::new(record);
+    driver.asked = Asked::before(&driver, orders.last_sign);
     let mut successor = if world.dispatcher.is_some() {
         Successor::ToCall
     } else {
@@ -237,6 +245,7 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
             // Another rollout, whatever its generation: the router was set back and begun anew.
             return driver.leave(Outcome::Fenced, false, desk, None).await;
         }
+        driver.ask(desk);
         let interrupted = *world.interrupt.borrow();
         let finding = driver.finding(&world.watcher);
         let action = next::next(&Situation {
@@ -251,6 +260,7 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
             successor,
             patience: orders.patience,
         });
+        let action = driver.in_window(action, orders.window.as_ref(), desk);
         match driver.instead_of(action) {
             Action::Move(Move::RollBack(reason)) => {
                 let base = Base {

@@ -169,7 +169,7 @@ fn a_run_with_a_bad_candidate_that_is_killed_anywhere_is_finished_by_the_next() 
 }
 
 #[test]
-fn a_rollback_that_is_killed_anywhere_is_finished_by_the_next_rollback_or_run() {
+fn restart_forgets_a_rollback_in_progress() {
     let killed = each_crash(
         &[(50, "1h")],
         |world| {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crashes;
+mod decisions;
 mod drivers;
 mod main_job;
 mod metrics_trouble;
@@ -9,5 +10,7 @@ mod people;
 mod record;
 mod roles;
 mod signals;
+mod standby;
+mod status;
 mod traffic;
 mod with_prometheus;

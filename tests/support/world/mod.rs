@@ -113,6 +113,8 @@ impl World {
                 map: folder.path().join("rollgate.map").display().to_string(),
                 key: "web",
                 pages: Default::default(),
+                gates: Vec::new(),
+                more: String::new(),
                 prometheus: None,
             },
             meter: None,

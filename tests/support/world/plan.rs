@@ -18,6 +18,10 @@ pub(crate) struct Plan {
     pub(crate) key: &'static str,
     /// Addresses of both pages.
     pub(crate) pages: [String; 2],
+    /// When people have to say `go` in the canary.
+    pub(crate) gates: Vec<&'static str>,
+    /// Sections of their own.
+    pub(crate) more: String,
     /// A Prometheus that scrapes them, to be asked instead.
     pub(crate) prometheus: Option<String>,
 }
@@ -36,6 +40,8 @@ impl Plan {
             map,
             key,
             pages: [blue_page, green_page],
+            gates,
+            more,
             prometheus,
         } = self;
         let source = match prometheus {
@@ -59,15 +65,17 @@ impl Plan {
             .iter()
             .map(|(weight, time)| format!("{{ weight: {weight}%, for: {time} }}"))
             .collect();
+        let gates: Vec<_> = gates.iter().map(|at| format!("{{ at: {at} }}")).collect();
         let _ = write!(
             text,
             "metrics:\n  {source}\n  \
              requests: http_requests_total{{service=\"shop-api\"}}\n  \
              errors: http_requests_total{{service=\"shop-api\",code=~\"5..\"}}\n\
              judgement: {{ look: {look}, grace: 100ms, forgive: {look}, delay: 20ms, cluster-size: 1 }}\n\
-             phases:\n  canary:\n    require: {require}\n    steps: [{}]\n\
-             driver: {{ blind: {blind} }}\n",
-            steps.join(", ")
+             phases:\n  canary:\n    require: {require}\n    steps: [{}]\n    gates: [{}]\n\
+             driver: {{ blind: {blind} }}\n{more}",
+            steps.join(", "),
+            gates.join(", ")
         );
         text
     }

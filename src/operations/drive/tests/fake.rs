@@ -215,7 +215,10 @@ pub(super) async fn driven(
         people: People::default(),
         clock: fake.clock,
     };
-    let rollout = fake.state.lock().expect("no panic").record.rollout.clone();
+    let (rollout, last_sign) = {
+        let record = &fake.state.lock().expect("no panic").record;
+        (record.rollout.clone(), record.driver.heartbeat)
+    };
     let record = match take(fake, &mut desk, &rollout, &start())
         .await
         .expect("a rollout")
@@ -253,6 +256,8 @@ pub(super) async fn driven(
         },
         pin: pin(),
         blank: start(),
+        window: None,
+        last_sign,
         capacity_within: SignedDuration::from_mins(2),
     };
     orders(&mut told);

@@ -2,6 +2,7 @@
 
 mod behind;
 mod fake;
+mod people;
 
 use fake::{Fake, at, driven, fake};
 

@@ -1,0 +1,259 @@
+//! What people do by hand: which move it is, and why it is refused.
+//!
+//! A person may do less than nothing against the plan: whatever raises the share needs a driver that watches,
+//! every `go` that is due, and an open window. Whatever lowers it needs none of them.
+
+use jiff::Timestamp;
+
+use crate::{
+    rollout::{
+        moves::Move,
+        next,
+        phase::Severity,
+        record::{Record, State},
+        standby,
+        window::Window,
+    },
+    weight::Weight,
+};
+
+/// What somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// This share, the weight of a step.
+    Set(Weight),
+    /// The next step, now.
+    Advance,
+    /// Share 0, resumable.
+    Pause,
+    /// Ready again after a pause.
+    Resume,
+    /// Past every gate that is due and every signal that waits.
+    Go,
+    /// Something was seen outside.
+    Signal(Severity),
+}
+
+impl Wish {
+    /// Its verb and what it does it to, for what could not be done.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Set(weight) => format!("set {weight}"),
+            Self::Advance => "advance".to_owned(),
+            Self::Pause => "pause".to_owned(),
+            Self::Resume => "resume".to_owned(),
+            Self::Go => "approve go".to_owned(),
+            Self::Signal(severity) => format!("signal {}", severity.word()),
+        }
+    }
+}
+
+/// The move that `wish` is for `record`, or why there is none, in words.
+///
+/// # Errors
+///
+/// Refused, and what to do instead.
+pub fn decide(
+    wish: &Wish,
+    reason: &str,
+    record: &Record,
+    now: Timestamp,
+    window: Option<&Window>,
+) -> Result<Move, String> {
+    let here = || format!("the rollout is {}", record.state_in_words());
+    match (wish, &record.state) {
+        (&Wish::Set(Weight::ZERO) | Wish::Pause, State::Holding { .. }) if record.weight == Weight::FULL => {
+            Err(
+                "all the traffic is on the candidate and stable may be small by now: \
+                 shift-traffic rollback takes it back, with stable's capacity first"
+                    .to_owned(),
+            )
+        }
+        (&Wish::Set(Weight::ZERO), State::Holding { .. })
+        | (Wish::Pause, State::Ready { .. } | State::Holding { .. }) => Ok(Move::Pause(reason.to_owned())),
+        (&Wish::Set(weight), State::Holding { .. }) => {
+            let step = step_of(weight, record)?;
+            if weight > record.weight {
+                may_rise(record, now, window)?;
+            }
+            Ok(Move::Jump(step))
+        }
+        (Wish::Advance, &State::Holding { step, .. }) => {
+            if record.ladder.step(step + 1).is_none() {
+                return Err(format!(
+                    "{} is the last step of the {}: it ends by itself, when its time is over and it is proved healthy",
+                    record.weight, record.phase
+                ));
+            }
+            may_rise(record, now, window)?;
+            Ok(Move::Jump(step + 1))
+        }
+        (Wish::Set(_) | Wish::Advance, _) => Err(format!("{}: shift-traffic run drives it", here())),
+        (Wish::Pause, _) => Err(format!("{}: there is nothing to pause", here())),
+        (Wish::Resume, State::Paused { .. }) => Ok(Move::Resume),
+        (Wish::Resume, _) => Err(format!("{}: only a paused one is resumed", here())),
+        (Wish::Go, _) => {
+            if next::waits_for_a_person(record, now) {
+                return Ok(Move::Go);
+            }
+            let next = record
+                .next_gate_at(now)
+                .map_or_else(String::new, |at| format!("; the next gate is at {at:.0}"));
+            Err(format!("nothing waits for a decision now{next}"))
+        }
+        (Wish::Signal(_), State::RolledBack { .. } | State::Finished) => Err(here()),
+        (&Wish::Signal(severity), _) => Ok(Move::Signal(severity, reason.to_owned())),
+    }
+}
+
+fn step_of(weight: Weight, record: &Record) -> Result<usize, String> {
+    record.ladder.index_of(weight).ok_or_else(|| {
+        let steps: Vec<_> = record
+            .ladder
+            .steps()
+            .iter()
+            .map(|step| step.weight.to_string())
+            .collect();
+        format!(
+            "{weight} is no step of this rollout; it has 0 %, {}",
+            steps.join(", ")
+        )
+    })
+}
+
+/// What stands for every rise also stands for one by hand.
+fn may_rise(record: &Record, now: Timestamp, window: Option<&Window>) -> Result<(), String> {
+    if let Some(silence) = standby::silence(record, now) {
+        return Err(format!(
+            "nobody watches: {} last wrote {:.0} s ago; start a driver with shift-traffic run",
+            record.driver.run,
+            silence.as_secs_f64()
+        ));
+    }
+    if let Some(what) = next::question(record, now) {
+        return Err(format!("{what}; first say shift-traffic approve go"));
+    }
+    closed(window, now).map_or(Ok(()), Err)
+}
+
+/// Why the window lets nothing rise now, in words; none while it is open.
+#[must_use]
+pub fn closed(window: Option<&Window>, now: Timestamp) -> Option<String> {
+    let window = window?;
+    let opening = window.opens_next_here(now)?;
+    Some(format!(
+        "the share rises only {window}; that is next {}",
+        opening.strftime("%a %F %H:%M %Q")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::{
+        phase::{Gate, Phase},
+        record::tests::{at, record},
+    };
+    use jiff::{SignedDuration, tz::TimeZone};
+
+    fn holding(step: usize) -> Record {
+        record(State::Holding { step, since: at(0) })
+    }
+
+    fn said(wish: &Wish, record: &Record, second: i64) -> String {
+        decide(wish, "why", record, at(second), None).map_or_else(|why| why, |step| format!("{step:?}"))
+    }
+
+    fn percent(weight: u8) -> Weight {
+        Weight::new(weight).unwrap()
+    }
+
+    #[test]
+    fn a_share_is_lowered_at_any_time_and_raised_only_while_a_driver_watches() {
+        let record = holding(1);
+        assert_eq!(said(&Wish::Set(percent(1)), &record, 9_999), "Jump(0)");
+        assert_eq!(said(&Wish::Set(percent(10)), &record, 60), "Jump(2)");
+        assert_eq!(said(&Wish::Advance, &record, 60), "Jump(2)");
+        for wish in [Wish::Set(percent(10)), Wish::Advance] {
+            assert!(said(&wish, &record, 61).starts_with("nobody watches: run 7 last wrote 61 s ago"));
+        }
+        assert!(said(&Wish::Advance, &holding(2), 60).starts_with("10 % is the last step of the canary"));
+    }
+
+    #[test]
+    fn nobody_walks_round_a_gate_or_a_signal_by_hand() {
+        let mut gated = holding(1);
+        gated.gates = vec![Gate {
+            at: SignedDuration::from_secs(30),
+            go: None,
+        }];
+        assert_eq!(said(&Wish::Advance, &gated, 29), "Jump(2)");
+        assert!(said(&Wish::Advance, &gated, 30).ends_with("first say shift-traffic approve go"));
+        assert!(said(&Wish::Set(percent(10)), &gated, 30).contains("approve go"));
+        assert_eq!(said(&Wish::Set(percent(1)), &gated, 30), "Jump(0)");
+        assert_eq!(said(&Wish::Go, &gated, 30), "Go");
+        assert_eq!(
+            said(&Wish::Go, &gated, 29),
+            "nothing waits for a decision now; the next gate is at 2027-01-15T08:00:30Z"
+        );
+        assert_eq!(
+            said(&Wish::Go, &holding(1), 29),
+            "nothing waits for a decision now"
+        );
+    }
+
+    #[test]
+    fn a_rise_by_hand_keeps_to_the_window_and_a_pause_does_not() {
+        // 2027-01-15 is a Friday.
+        let window = Window::parse("Mon-Thu 09:00-16:00 UTC", |_| Some(TimeZone::UTC)).unwrap();
+        let said = |wish: &Wish| {
+            decide(wish, "why", &holding(1), at(1), Some(&window))
+                .map_or_else(|why| why, |step| format!("{step:?}"))
+        };
+        assert_eq!(
+            said(&Wish::Advance),
+            "the share rises only Mon,Tue,Wed,Thu 09:00-16:00 UTC; that is next Mon 2027-01-18 09:00 UTC"
+        );
+        assert_eq!(said(&Wish::Pause), "Pause(\"why\")");
+    }
+
+    #[test]
+    fn with_all_the_traffic_on_the_candidate_nothing_is_paused_by_hand() {
+        let mut full = holding(2);
+        (full.phase, full.weight) = (Phase::Production, Weight::FULL);
+        for wish in [Wish::Pause, Wish::Set(Weight::ZERO)] {
+            assert!(said(&wish, &full, 1).contains("shift-traffic rollback takes it back"));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_the_state_is_refused_with_the_state() {
+        let paused = record(State::Paused {
+            step: 1,
+            reason: "p".to_owned(),
+        });
+        let passed = record(State::Passed);
+        for (wish, record, expected) in [
+            (Wish::Resume, &paused, "Resume"),
+            (
+                Wish::Resume,
+                &passed,
+                "the rollout is passed: every step ended healthy: only a paused one is resumed",
+            ),
+            (
+                Wish::Pause,
+                &paused,
+                "the rollout is paused before step 2 of 3: p: there is nothing to pause",
+            ),
+            (
+                Wish::Advance,
+                &paused,
+                "the rollout is paused before step 2 of 3: p: shift-traffic run drives it",
+            ),
+            (Wish::Signal(Severity::Watch), &passed, "Signal(Watch, \"why\")"),
+        ] {
+            assert_eq!(said(&wish, record, 1), expected);
+        }
+    }
+}

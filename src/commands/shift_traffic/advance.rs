@@ -1,0 +1,23 @@
+//! `advance`: a person moves to the next step while a driver watches.
+
+use rollgate_domain::{exit::Outcome, rollout::by_hand::Wish};
+
+use super::hand::{self, Hand};
+use crate::commands::shared::PlanFlag;
+
+/// Give the candidate the next step's share now, while a driver watches
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Refused where a gate or a signal waits for a go, outside of the plan's window, and where nobody watches.
+
+Example:
+  shift-traffic advance --reason 'the numbers are clear'")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    hand: Hand,
+}
+
+pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {
+    let Args { hand } = args;
+    hand::run(plan, hand, Wish::Advance).await
+}
