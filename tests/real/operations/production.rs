@@ -25,9 +25,7 @@ fn is_promoted(shop: &Shop) {
 
 /// The driver would stay at 100 % for hours: a person promotes.
 fn promote(shop: &Shop) {
-    shop.shift(&["promote"])
-        .with(3)
-        .saying("promote");
+    shop.shift(&["promote"]).with(3).saying("promote");
     shop.has_share(100);
     let moved = || shop.replicas("worker-blue") == json!(0) && shop.replicas("worker-green") == json!(2);
     until("the workers have moved", PATIENCE, || moved().then_some(()));
