@@ -3,6 +3,7 @@
 mod contract;
 mod haproxy;
 mod health;
+mod istio;
 mod kube;
 mod operations;
 mod prometheus;

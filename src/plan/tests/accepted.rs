@@ -126,8 +126,9 @@ fn the_plans_we_show_are_read_and_known_to_the_schema() {
     for name in [
         "smallest.yml",
         "shop-api.yml",
-        "service-selector.yml",
+        "istio.yml",
         "replica-ratio.yml",
+        "service-selector.yml",
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("examples/plans")
