@@ -4,5 +4,6 @@ pub mod channels;
 pub mod clock;
 pub mod cluster;
 pub mod metrics;
+mod process;
 pub mod stacks;
 pub mod traffic;

@@ -1,9 +1,11 @@
 //! Against real servers. A server that is not installed is a test skipped, loudly; in CI it is a failure.
 
+mod assign;
 mod contract;
 mod haproxy;
 mod health;
 mod kube;
+mod nginx;
 mod prometheus;
 mod servers;
 mod stacks;

@@ -5,6 +5,7 @@
 
 mod bed;
 mod haproxy;
+mod nginx;
 mod promises;
 
 /// Every promise as a test of its own, on beds of one kind.
@@ -46,3 +47,4 @@ macro_rules! contract {
 }
 
 contract!(behind_haproxy, super::haproxy::Haproxy);
+contract!(behind_nginx, super::nginx::Nginx);
