@@ -79,6 +79,18 @@ pub(crate) fn haproxy(traffic: plan::Haproxy) -> Haproxy {
     Haproxy::new(sockets, map, key, backends)
 }
 
+/// The nginx that `traffic` names.
+pub(crate) fn nginx(traffic: plan::Nginx, users: Users) -> Nginx {
+    let plan::Nginx {
+        include,
+        config,
+        served,
+        key,
+        backends,
+    } = traffic;
+    Nginx::new(include, config, served.to_string(), key, backends, users)
+}
+
 /// Everything that `plan` names on the side of the traffic.
 ///
 /// # Errors
@@ -120,21 +132,8 @@ pub(crate) async fn outside_of(
             router: Box::new(haproxy(traffic)),
             stacks: None,
         },
-        Traffic::Nginx(plan::Nginx {
-            include,
-            config,
-            served,
-            key,
-            backends,
-        }) => Outside {
-            router: Box::new(Nginx::new(
-                include,
-                config,
-                served.to_string(),
-                key,
-                backends,
-                users,
-            )),
+        Traffic::Nginx(traffic) => Outside {
+            router: Box::new(nginx(traffic, users)),
             stacks: None,
         },
         Traffic::GatewayApi(plan::GatewayApi {

@@ -6,5 +6,6 @@ pub mod cluster;
 pub mod manifests;
 pub mod metrics;
 pub mod sampling;
+mod process;
 pub mod stacks;
 pub mod traffic;

@@ -48,7 +48,7 @@ fn a_bad_flag_is_named_with_what_was_expected() {
         (&["run", "--budget", "0s"], "must be longer than 0 s"),
         (&["rollback", "--patience", ""], span),
         (&["status", "--output", "xml"], "[possible values: text, json]"),
-        (&["init", "nginx"], "[possible values: haproxy]"),
+        (&["init", "envoy"], "[possible values: haproxy, nginx]"),
         (&["shift"], "unrecognized subcommand 'shift'"),
         (&["rolback"], "tip: a similar subcommand exists: 'rollback'"),
         (

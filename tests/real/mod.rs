@@ -1,11 +1,13 @@
 //! Against real servers. A server that is not installed is a test skipped, loudly; in CI it is a failure.
 
+mod assign;
 mod contract;
 mod haproxy;
 mod health;
 mod istio;
 mod kube;
 mod operations;
+mod nginx;
 mod prometheus;
 mod servers;
 mod services;

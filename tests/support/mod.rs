@@ -4,6 +4,7 @@ pub(crate) mod binary;
 pub(crate) mod github;
 pub(crate) mod http;
 pub(crate) mod kube;
+pub(crate) mod nginx;
 pub(crate) mod servers;
 pub(crate) mod team;
 pub(crate) mod tool;

@@ -1,11 +1,11 @@
-//! `init haproxy`: what the router's configuration needs.
+//! `init haproxy`, `init nginx`: what the router's configuration needs.
 
 use clap::ValueEnum;
 use rollgate_domain::exit::Outcome;
 
 use crate::{
     commands::{
-        connect::{haproxy, users},
+        connect::{haproxy, nginx, users},
         print,
         shared::PlanFlag,
     },
@@ -24,6 +24,7 @@ pub(crate) struct Args {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum RouterName {
     Haproxy,
+    Nginx,
 }
 
 pub(crate) fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome> {
@@ -31,9 +32,16 @@ pub(crate) fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome> {
     let users = users(&plan);
     match (args.router, plan.traffic) {
         (RouterName::Haproxy, Traffic::Haproxy(traffic)) => print(&haproxy(traffic).configuration(&users)),
-        (RouterName::Haproxy, other) => {
-            return Err(Usage(format!("init haproxy: the plan's router is {}", other.vendor())).into());
+        (RouterName::Nginx, Traffic::Nginx(traffic)) => {
+            let lines = nginx(traffic, users).configuration();
+            print(&lines.map_err(|refusal| Usage(format!("init nginx: {refusal}")))?);
         }
+        (RouterName::Haproxy, other) => return Err(is_another("haproxy", &other)),
+        (RouterName::Nginx, other) => return Err(is_another("nginx", &other)),
     }
     Ok(Outcome::Done)
+}
+
+fn is_another(asked: &str, traffic: &Traffic) -> anyhow::Error {
+    Usage(format!("init {asked}: the plan's router is {}", traffic.vendor())).into()
 }

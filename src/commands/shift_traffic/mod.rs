@@ -4,6 +4,7 @@ mod advance;
 mod approve;
 mod finish;
 mod hand;
+mod assign;
 mod init;
 mod pause;
 mod promote;
@@ -34,6 +35,7 @@ pub struct Args {
 const EXAMPLES: &str = "\
 Examples:
   shift-traffic init haproxy              print the lines for haproxy.cfg
+  shift-traffic assign --user 4711        which version this user meets
   shift-traffic start                     record a new rollout at 0 %
   shift-traffic run                       drive it: raise, judge, advance, take back
   shift-traffic status                    where it stands
@@ -47,6 +49,7 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Verb {
     Init(init::Args),
+    Assign(assign::Args),
     Start(start::Args),
     Run(run::Args),
     Status(status::Args),
@@ -75,6 +78,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     let Args { plan, verb } = args;
     match verb {
         Verb::Init(args) => init::run(&plan, &args),
+        Verb::Assign(args) => assign::run(&plan, &args).await,
         Verb::Start(args) => start::run(&plan, args).await,
         Verb::Run(args) => run::run(&plan, args).await,
         Verb::Status(args) => status::run(&plan, &args).await,

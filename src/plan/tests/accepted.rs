@@ -127,6 +127,7 @@ fn the_plans_we_show_are_read_and_known_to_the_schema() {
         "smallest.yml",
         "shop-api.yml",
         "istio.yml",
+        "nginx.yml",
         "replica-ratio.yml",
         "service-selector.yml",
     ] {

@@ -131,8 +131,8 @@ mod tests {
     async fn a_holder_that_hangs_is_not_waited_for_and_may_not_write() {
         let folder = tempfile::tempdir().unwrap();
         let map = folder.path().join("r.map");
-        let hanging = take(&map, Duration::from_millis(50)).await.unwrap();
-        let next = take(&map, Duration::from_secs(60)).await.unwrap();
+        let hanging = take(&map, Duration::from_millis(500)).await.unwrap();
+        let next = take(&map, Duration::from_millis(500)).await.unwrap();
         assert!(hanging.lease().is_over() && !next.lease().is_over());
     }
 }

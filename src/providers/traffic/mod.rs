@@ -6,12 +6,13 @@ pub mod istio;
 pub mod last_digits;
 mod lock;
 pub mod nginx;
+mod replace;
 pub mod replica_ratio;
 pub(in crate::providers) mod routed_object;
 pub mod service_selector;
 
 use rollgate_domain::{
-    rollout::record::{Record, Unreadable},
+    rollout::record::{Record, State, Unreadable},
     weight::Weight,
 };
 
@@ -182,4 +183,14 @@ pub enum WriteError {
     /// The router, or a part of it, did not answer.
     #[error("the router cannot be reached")]
     Unreachable(#[source] anyhow::Error),
+}
+
+/// Whether `record` takes everything back to stable: it goes on where a lock is not to be had or a check fails. What
+/// begins or ends a rollout with a share of 0 has time, and a promotion must not overwrite a rollback.
+fn takes_back(record: &Record) -> bool {
+    let has_time = matches!(
+        record.state,
+        State::Ready { .. } | State::Promoted { .. } | State::Finished
+    );
+    record.weight == Weight::ZERO && !has_time
 }

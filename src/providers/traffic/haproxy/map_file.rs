@@ -1,15 +1,11 @@
 //! The map file: what HAProxy reads at its next start or reload. Other keys and comments stay byte for byte.
 
-use std::{
-    fs::{self, File},
-    io::Write as _,
-    os::unix::fs::{MetadataExt as _, chown},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, ensure};
 
 use super::{Read, entry::Entry};
+use crate::providers::traffic::replace::{replace, sync};
 
 /// The entry of `key`.
 pub(crate) fn get(map: &Path, key: &str) -> Read {
@@ -44,36 +40,9 @@ fn read(map: &Path) -> anyhow::Result<String> {
     fs::read_to_string(map).with_context(|| format!("read map file {}", map.display()))
 }
 
-fn replace(map: &Path, text: &str) -> std::io::Result<()> {
-    // Behind a link it is the file that is replaced, not the link.
-    let map = &fs::canonicalize(map).unwrap_or_else(|_| map.to_owned());
-    let mut name = map.as_os_str().to_owned();
-    name.push(".new");
-    let new = Path::new(&name);
-    let mut file = File::create(new)?;
-    // HAProxy may run as somebody else: owner and mode are the old file's.
-    if let Ok(old) = fs::metadata(map) {
-        file.set_permissions(old.permissions())?;
-        if old.uid() != file.metadata()?.uid() || old.gid() != file.metadata()?.gid() {
-            chown(new, Some(old.uid()), Some(old.gid()))?;
-        }
-    }
-    file.write_all(text.as_bytes())?;
-    fs::rename(new, map)
-}
-
 /// Returns when the file as it is would survive a loss of power.
 pub(crate) fn flush(map: &Path) -> anyhow::Result<()> {
     sync(map).with_context(|| format!("bring map file {} to disk", map.display()))
-}
-
-fn sync(map: &Path) -> std::io::Result<()> {
-    File::open(map)?.sync_all()?;
-    let folder = map
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
 
 /// The value on `line`, if it is the line of `key`. HAProxy splits at the first blank and skips comments.
@@ -135,17 +104,6 @@ mod tests {
         let error = get(&map, "web").unwrap_err().to_string();
         assert!(error.contains("more than once"), "{error}");
         put(&map, "web", "0|").unwrap();
-        assert_eq!(fs::read_to_string(&map).unwrap(), "web 0|\n");
-    }
-
-    #[test]
-    fn a_link_stays_a_link() {
-        let folder = tempfile::tempdir().unwrap();
-        let (map, link) = (folder.path().join("r.map"), folder.path().join("link.map"));
-        fs::write(&map, "web 1|\n").unwrap();
-        std::os::unix::fs::symlink(&map, &link).unwrap();
-        put(&link, "web", "0|").unwrap();
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&map).unwrap(), "web 0|\n");
     }
 }

@@ -17,6 +17,7 @@
 mod compare;
 pub mod configuration;
 mod entry;
+pub mod hash;
 mod map_file;
 mod socket;
 
@@ -24,10 +25,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use futures_util::future::join_all;
-use rollgate_domain::{
-    rollout::record::{Record, State},
-    weight::Weight,
-};
+use rollgate_domain::{rollout::record::Record, weight::Weight};
 
 use self::{
     compare::{Place, compare},
@@ -36,6 +34,7 @@ use self::{
 use super::{
     Capacity, Router, Seen, Shares, UserId, Users, WriteError,
     lock::{self, Lease, LeaseIsOver},
+    takes_back,
 };
 
 /// How long a writer may take from the lock to its write. A write takes a few milliseconds, and a process that
@@ -286,12 +285,6 @@ impl Router for Haproxy {
         let file = format!("would write to {}: {} {value}\n", self.map.display(), self.key);
         sockets.chain([file]).collect()
     }
-}
-
-/// Whether `record` gives everything to stable, and no mistake with it could give the candidate more than it had:
-/// it may do without the lock. A promotion must not overwrite a rollback.
-fn takes_back(record: &Record) -> bool {
-    record.weight == Weight::ZERO && !matches!(record.state, State::Promoted { .. } | State::Finished)
 }
 
 /// What reading one place gave: an entry, or why there is none.
