@@ -334,6 +334,7 @@ pub(crate) fn step_outputs(outcome: Outcome, handed_over: bool, record: Option<&
             "gate",
             gate.map_or_else(|| "none".to_owned(), |at| at.to_string()),
         ));
+        values.push(("plan_commit", record.pin.commit.clone().unwrap_or_default()));
         values.push(("rollout_id", record.rollout.clone()));
     }
     if let Err(error) = outputs::write(&path, &values) {
