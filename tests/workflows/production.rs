@@ -15,6 +15,7 @@ fn team(production: &'static str) -> Option<Team> {
     let mut world = World::simulated()?;
     world.plan.steps = vec![(5, "400ms")];
     world.plan.production = production;
+    world.plan.driver = "budget: 10m, successor-within: 30s, ";
     world.shift(["start"]).with(0);
     world.shift(["run"]).with(0);
     let team = Team::with(world, "")?;
@@ -108,8 +109,6 @@ fn a_chain_of_runs_ends_the_phase_as_one() {
     else {
         return;
     };
-    let plan = team.world.plan.text();
-    team.commit_plan(&plan.replace("driver: {", "driver: { budget: 10m, successor-within: 30s,"));
     let github = github(&team.buttons, Duration::from_millis(300));
 
     team.buttons.press(PRODUCTION, &[("budget", "4s")]);

@@ -16,7 +16,9 @@ const PRODUCTION: &str =
     "{ steps: [{ weight: 50%, for: 600ms }, { weight: 100% }], total: 2s, keep-old: 1s }";
 
 fn promoted(team: &Team) -> bool {
-    matches!(team.world.record().state, State::Promoted { .. })
+    // Before the start there is no record.
+    let begun = team.world.value(0).is_some_and(|value| value.len() > 2);
+    begun && matches!(team.world.record().state, State::Promoted { .. })
 }
 
 #[test]

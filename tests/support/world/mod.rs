@@ -114,6 +114,7 @@ impl World {
                 key: "web",
                 pages: Default::default(),
                 gates: Vec::new(),
+                driver: "",
                 production: "{}",
                 more: String::new(),
                 prometheus: None,

@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) pages: [String; 2],
     /// When people have to say `go` in the canary.
     pub(crate) gates: Vec<&'static str>,
+    /// More keys of the section `driver`, each with a comma behind it.
+    pub(crate) driver: &'static str,
     /// The section `phases.production`.
     pub(crate) production: &'static str,
     /// Sections of their own.
@@ -43,6 +45,7 @@ impl Plan {
             key,
             pages: [blue_page, green_page],
             gates,
+            driver,
             production,
             more,
             prometheus,
@@ -76,7 +79,7 @@ impl Plan {
              errors: http_requests_total{{service=\"shop-api\",code=~\"5..\"}}\n\
              judgement: {{ look: {look}, grace: 100ms, forgive: {look}, delay: 20ms, cluster-size: 1 }}\n\
              phases:\n  canary:\n    require: {require}\n    steps: [{}]\n    gates: [{}]\n  production: {production}\n\
-             driver: {{ blind: {blind} }}\n{more}",
+             driver: {{ {driver}blind: {blind} }}\n{more}",
             steps.join(", "),
             gates.join(", ")
         );
