@@ -4,6 +4,7 @@ mod contract;
 mod haproxy;
 mod health;
 mod kube;
+mod operations;
 mod prometheus;
 mod servers;
 mod stacks;

@@ -9,12 +9,12 @@ use rollgate_domain::{
 use super::{
     hand::Hand,
     run::interrupts,
-    said::{OutputFlag, in_words, said},
+    said::{OutputFlag, in_words, said, would},
 };
 use crate::{
     commands::{
         connect::{outside_of, sampler, users},
-        print, say,
+        say,
         shared::{OutFlag, PlanFlag, blank, desk, judge_settings, metric_source, span},
         variable,
     },
@@ -158,9 +158,8 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     };
     if dry_run {
         let (change, after) = describe(router, &desk, &base, &reason, &way).await?;
-        print(&change);
-        print(&or_said(afterwards.describe(&after).await).unwrap_or_default());
-        return Ok(Outcome::Done);
+        let behind = or_said(afterwards.describe(&after).await).unwrap_or_default();
+        return Ok(would(output, &(change + &behind)));
     }
     let done = if gradual {
         let interrupt = interrupts()?;

@@ -43,12 +43,21 @@ pub(super) async fn said(
 pub(super) async fn answered(output: OutputFlag, answer: &Answer, desk: &mut Desk) -> Outcome {
     match answer {
         Answer::Recorded(record) => said(output, Outcome::Done, Some(record), &in_words(record), desk).await,
-        Answer::WouldWrite(change) => {
-            print(change);
-            Outcome::Done
-        }
+        Answer::WouldWrite(change) => would(output, change),
         Answer::Refused(why) => said(output, Outcome::Refused, None, &format!("refused: {why}"), desk).await,
     }
+}
+
+/// Shows what would be done.
+pub(super) fn would(OutputFlag { output }: OutputFlag, change: &str) -> Outcome {
+    match output {
+        Format::Text => print(change),
+        Format::Json => print(&format!(
+            "{:#}\n",
+            json!({ "outcome": Outcome::Done.word(), "would": change })
+        )),
+    }
+    Outcome::Done
 }
 
 /// Where the rollout stands, in a line.
