@@ -156,7 +156,7 @@ pub(crate) async fn outside_of(
         }) => {
             let cluster = Cluster::connect().await?;
             Outside {
-                stacks: stacks(&cluster, &namespace, Lookup::Service),
+                stacks: stacks(&cluster, &namespace, subsets(host.as_deref())),
                 router: Box::new(Istio::new(cluster, namespace, route, host, backends, users)),
             }
         }
@@ -192,5 +192,15 @@ pub(crate) async fn outside_of(
                 router: Box::new(ReplicaRatio::new(cluster, namespace, service, backends)),
             }
         }
+    })
+}
+
+/// How the pods of Istio's backends are found: behind Services of their own, or by the label that tells the subsets of
+/// one Service apart. Istio's own pages call that label `version`.
+fn subsets(host: Option<&str>) -> Lookup {
+    let name = host.and_then(|host| host.split('.').next());
+    name.map_or(Lookup::Service, |service| Lookup::Selector {
+        service: service.to_owned(),
+        label: "version".to_owned(),
     })
 }

@@ -3,8 +3,10 @@
 mod contract;
 mod haproxy;
 mod health;
+mod istio;
 mod kube;
 mod operations;
 mod prometheus;
 mod servers;
+mod services;
 mod stacks;

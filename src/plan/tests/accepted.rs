@@ -123,7 +123,13 @@ fn anchors_are_followed() {
 #[test]
 fn the_plans_we_show_are_read_and_known_to_the_schema() {
     let schema = schema();
-    for name in ["smallest.yml", "shop-api.yml"] {
+    for name in [
+        "smallest.yml",
+        "shop-api.yml",
+        "istio.yml",
+        "replica-ratio.yml",
+        "service-selector.yml",
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("examples/plans")
             .join(name);

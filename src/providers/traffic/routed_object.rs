@@ -128,6 +128,13 @@ pub(super) fn record(object: &Value) -> Result<Option<Record>, Unreadable> {
     text(object).map(Record::decode).transpose()
 }
 
+/// The candidate that a record names which cannot be trusted any more: an edited or a newer one still says who it was.
+pub(super) fn candidate(object: &Value) -> Option<String> {
+    let mut values = serde_json::Deserializer::from_str(text(object)?).into_iter::<Value>();
+    let record = values.next()?.ok()?;
+    record["candidate"]["backend"].as_str().map(str::to_owned)
+}
+
 /// The operations that put the record `becomes` (none: no record) in the place of the one in `object`, if it is still
 /// that one.
 pub(super) fn put_record(object: &Value, becomes: Option<&str>) -> Vec<Value> {

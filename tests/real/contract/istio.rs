@@ -193,7 +193,7 @@ impl Bed for Istio {
         let object = self.object();
         let text = object["metadata"]["annotations"]["rollgate.dev/record"].as_str();
         // With a letter by which the API server finds a text different from itself.
-        let text = text.expect("a record").replace("octocat", "<mallory>");
+        let text = text.expect("a record").replace("somebody", "<mallory>");
         let change = json!({ "metadata": { "annotations": { "rollgate.dev/record": text } } });
         self.namespace.patch(KIND, "web", &change);
     }

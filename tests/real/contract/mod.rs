@@ -6,7 +6,10 @@
 mod bed;
 mod haproxy;
 mod istio;
+mod object;
 mod promises;
+mod replica_ratio;
+mod service_selector;
 
 /// Every promise as a test of its own, on beds of one kind.
 macro_rules! contract {
@@ -48,3 +51,5 @@ macro_rules! contract {
 
 contract!(on_haproxy, super::haproxy::Haproxy);
 contract!(on_istio, super::istio::Istio);
+contract!(on_a_service_selector, super::service_selector::ServiceSelector);
+contract!(on_a_replica_ratio, super::replica_ratio::ReplicaRatio);

@@ -12,7 +12,7 @@ fn role() -> Value {
         { "apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list"] },
         { "apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"] },
         { "apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "patch"] },
-        { "apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["list", "patch"] },
+        { "apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["get", "list", "patch"] },
     ])
 }
 

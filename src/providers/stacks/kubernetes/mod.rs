@@ -8,25 +8,22 @@
 
 mod dial;
 mod find;
+mod objects;
 pub(in crate::providers) mod trouble;
 mod wishes;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
-use k8s_openapi::api::{
-    apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler, discovery::v1::EndpointSlice,
-};
+use k8s_openapi::api::{apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler};
 use kube::{ResourceExt as _, api::ApiResource};
 
 pub(in crate::providers) use self::find::{own_pods, template_labels};
 use self::{
-    dial::{Change, Dial, Kind},
+    dial::{Change, Kind},
     find::Backend,
-    wishes::{Bounds, Dials, changes},
+    objects::{bounds, count, dials, images, ready_endpoints, replicas},
+    wishes::{Bounds, changes},
 };
 use super::{Autoscaler, Stack, Stacks, Wish};
 use crate::providers::{
@@ -118,8 +115,8 @@ impl Kubernetes {
             kind, name, patch, ..
         } = change;
         let resource = match kind {
-            dial::Kind::Deployment => ApiResource::erase::<Deployment>(&()),
-            dial::Kind::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
+            Kind::Deployment => ApiResource::erase::<Deployment>(&()),
+            Kind::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
         };
         let object = RoutedObject::new(self.cluster.clone(), &resource, &self.namespace, name);
         object.patch(patch, false).await.map(drop)
@@ -237,84 +234,4 @@ fn without_selector(backend: &str, wish: Wish) -> anyhow::Result<Vec<Change>> {
              its Deployment in the plan as backends.{backend}.deployment"
         ),
     }
-}
-
-/// Addresses that get requests, each once: a pod has one for each family of addresses.
-///
-/// Source: <https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditions>
-fn ready_endpoints(slices: &[EndpointSlice]) -> u32 {
-    let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
-    let ready = endpoints.filter(|endpoint| {
-        let conditions = endpoint.conditions.clone().unwrap_or_default();
-        conditions.ready != Some(false) && conditions.terminating != Some(true)
-    });
-    let names = ready.filter_map(|endpoint| {
-        let target = endpoint
-            .target_ref
-            .as_ref()
-            .and_then(|target| target.name.as_ref());
-        target.or_else(|| endpoint.addresses.first())
-    });
-    count(names.collect::<BTreeSet<_>>().len())
-}
-
-/// The images of a Deployment's pods, as they are written there.
-fn images(deployment: &Deployment) -> Vec<String> {
-    let pods = deployment
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.template.spec.as_ref());
-    let containers = pods.into_iter().flat_map(|pods| {
-        let first = pods.init_containers.iter().flatten();
-        first.chain(&pods.containers)
-    });
-    let images: BTreeSet<_> = containers
-        .filter_map(|container| container.image.clone())
-        .collect();
-    images.into_iter().collect()
-}
-
-fn replicas(deployment: &Deployment) -> u32 {
-    // The API server writes 1 where nothing was said.
-    let replicas = deployment
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.replicas)
-        .unwrap_or(1);
-    u32::try_from(replicas).unwrap_or(0)
-}
-
-fn dials(deployment: &Deployment, autoscaler: Option<&HorizontalPodAutoscaler>) -> Dials {
-    Dials {
-        pods: Dial {
-            kind: Kind::Deployment,
-            name: deployment.name_any(),
-            now: replicas(deployment),
-            annotations: deployment.metadata.annotations.clone(),
-        },
-        autoscaler: autoscaler.map(bounds),
-    }
-}
-
-fn bounds(autoscaler: &HorizontalPodAutoscaler) -> Bounds {
-    let spec = autoscaler.spec.clone().unwrap_or_default();
-    let owner = autoscaler
-        .owner_references()
-        .iter()
-        .find(|owner| owner.controller == Some(true));
-    Bounds {
-        min: Dial {
-            kind: Kind::HorizontalPodAutoscaler,
-            name: autoscaler.name_any(),
-            // The API server writes 1 where nothing was said.
-            now: u32::try_from(spec.min_replicas.unwrap_or(1)).unwrap_or(0),
-            annotations: autoscaler.metadata.annotations.clone(),
-        },
-        max: u32::try_from(spec.max_replicas).unwrap_or(0),
-        owner: owner.map(|owner| format!("{} {}", owner.kind, owner.name)),
-    }
-}
-
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }

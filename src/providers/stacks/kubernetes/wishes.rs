@@ -117,3 +117,134 @@ impl Bounds {
         self.min.settle(before)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::providers::stacks::kubernetes::dial::Kind;
+
+    fn dial(kind: Kind, now: u32, kept: &str) -> Dial {
+        let annotations = BTreeMap::from([(kind.annotation().to_owned(), kept.to_owned())]);
+        Dial {
+            kind,
+            name: "web".to_owned(),
+            now,
+            annotations: (!kept.is_empty()).then_some(annotations),
+        }
+    }
+
+    fn pods(now: u32, kept: &str) -> Dials {
+        Dials {
+            pods: dial(Kind::Deployment, now, kept),
+            autoscaler: None,
+        }
+    }
+
+    fn scaled(now: u32, kept: &str, min: u32, min_kept: &str) -> Dials {
+        Dials {
+            autoscaler: Some(Bounds {
+                min: dial(Kind::HorizontalPodAutoscaler, min, min_kept),
+                max: 10,
+                owner: None,
+            }),
+            ..pods(now, kept)
+        }
+    }
+
+    fn words(wish: Wish, dials: &Dials) -> String {
+        match changes(wish, dials) {
+            Ok(changes) => {
+                let words: Vec<_> = changes.into_iter().map(|change| change.words).collect();
+                words.join(", ")
+            }
+            Err(refusal) => refusal,
+        }
+    }
+
+    #[test]
+    fn a_wish_changes_what_it_must_and_no_more() {
+        use Wish::{AsBefore, AtLeast, Hold, Nothing, Settled};
+        for (wish, dials, expected) in [
+            (AtLeast(3), pods(1, ""), "Deployment web: replicas 1 -> 3"),
+            (AtLeast(3), pods(5, ""), ""),
+            (AtLeast(0), pods(0, ""), ""),
+            (Hold(3), pods(1, ""), ""),
+            (AsBefore, pods(3, "1, now 3"), "Deployment web: replicas 3 -> 1"),
+            // Somebody else has set it since.
+            (
+                AsBefore,
+                pods(4, "1, now 3"),
+                "Deployment web: replicas stays 4, for good",
+            ),
+            (AsBefore, pods(4, ""), ""),
+            (
+                AsBefore,
+                pods(4, "what is this?"),
+                "Deployment web: replicas stays 4, for good",
+            ),
+            (Nothing, pods(3, "1, now 3"), "Deployment web: replicas 3 -> 0"),
+            (Nothing, pods(0, "1, now 0"), ""),
+            (
+                Settled,
+                pods(3, "1, now 3"),
+                "Deployment web: replicas stays 3, for good",
+            ),
+            (Settled, pods(3, ""), ""),
+            // An autoscaler does not act at 0, and decides by itself elsewhere.
+            (
+                AsBefore,
+                scaled(6, "2, now 5", 2, ""),
+                "Deployment web: replicas stays 6, for good",
+            ),
+            (
+                AsBefore,
+                scaled(6, "0, now 5", 2, ""),
+                "Deployment web: replicas 6 -> 0",
+            ),
+            (
+                AsBefore,
+                scaled(0, "6, now 0", 2, ""),
+                "Deployment web: replicas 0 -> 6",
+            ),
+            (
+                AtLeast(5),
+                scaled(0, "", 2, ""),
+                "HorizontalPodAutoscaler web: minReplicas 2 -> 5, Deployment web: replicas 0 -> 5",
+            ),
+            (AtLeast(5), scaled(8, "", 5, ""), ""),
+            (
+                Hold(8),
+                scaled(8, "", 5, "2, now 5"),
+                "HorizontalPodAutoscaler web: minReplicas 5 -> 8",
+            ),
+        ] {
+            assert_eq!(words(wish, &dials), expected, "{wish:?} {dials:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_number_is_remembered_through_all_wishes() {
+        let patch = |wish, dials: &Dials| changes(wish, dials).unwrap().remove(0).patch;
+        let last = patch(Wish::Nothing, &pods(3, "1, now 3")).pop().unwrap();
+        assert_eq!(last["value"], "1, now 0");
+        let last = patch(Wish::Hold(8), &scaled(8, "", 5, "2, now 5")).pop().unwrap();
+        assert_eq!(last["value"], "2, now 8");
+    }
+
+    #[test]
+    fn an_autoscaler_that_somebody_else_writes_is_left_to_them() {
+        let mut dials = scaled(2, "", 2, "");
+        if let Some(bounds) = &mut dials.autoscaler {
+            bounds.owner = Some("ScaledObject web".to_owned());
+        }
+        let refusal = words(Wish::Hold(4), &dials);
+        assert_eq!(
+            refusal,
+            "HorizontalPodAutoscaler web belongs to ScaledObject web, which would undo a change of its bounds: raise its \
+             least number of pods to 4 there"
+        );
+        assert_eq!(words(Wish::Hold(2), &dials), "");
+    }
+}

@@ -110,10 +110,6 @@ impl Change {
         changes: &mut Vec<Value>,
     ) {
         let rule = format!("/spec/rules/{}/backendRefs", split.at);
-        let whole = split.lacks().is_none();
-        if !self.overwrites && whole && weights == split.ours {
-            return;
-        }
         for place in weights {
             let path = format!("{rule}/{}", place.at);
             tests.push(test(&format!("{path}/name"), &json!(roles.name(place.side))));
@@ -121,7 +117,9 @@ impl Change {
             if !self.overwrites {
                 tests.push(test(&format!("{path}/weight"), weight));
             }
-            changes.push(add(&format!("{path}/weight"), &json!(place.weight)));
+            if self.overwrites || *weight != place.weight {
+                changes.push(add(&format!("{path}/weight"), &json!(place.weight)));
+            }
         }
         // The version that the rule has lost comes back beside the other one, on its port.
         if let (Some(lost), Some(kept)) = (split.lacks(), weights.first()) {

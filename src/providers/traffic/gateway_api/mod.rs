@@ -109,8 +109,11 @@ impl GatewayApi {
 
     fn seen(&self, route: &Value) -> anyhow::Result<Seen> {
         let record = routed_object::record(route);
-        let named = record.as_ref().ok().and_then(Option::as_ref);
-        let roles = self.roles(named.map(|record| &*record.candidate.backend));
+        let named = match &record {
+            Ok(Some(record)) => Some(record.candidate.backend.clone()),
+            Ok(None) | Err(_) => own::candidate(route).or_else(|| routed_object::candidate(route)),
+        };
+        let roles = self.roles(named.as_deref());
         seen::of(route, self.object.words(), &roles, &self.users, record)
     }
 

@@ -171,6 +171,15 @@ fn takes_nothing_from_others(route: &Value, splits: &[Split]) -> Result<(), Stri
     Ok(())
 }
 
+/// Whom our rules in the route take for the candidate, where there are any.
+pub(super) fn candidate(route: &Value) -> Option<String> {
+    let name = |rule: &Value| rule["name"].as_str().unwrap_or_default().to_owned();
+    let is_candidates = |rule: &&Value| is_own(rule) && !name(rule).ends_with("-stable");
+    let rule = rules(route).iter().find(is_candidates)?;
+    let all = backends(rule).iter().find(|backend| backend["weight"] == 100)?;
+    all["name"].as_str().map(str::to_owned)
+}
+
 /// How our rules in the route differ from those that must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Difference {

@@ -87,7 +87,8 @@ pub(super) fn of(
 
 /// All that a write looks at, in the form of the object itself.
 fn token(route: &Value) -> String {
-    let mut metadata = json!({ "generation": generation(route) });
+    let version = &route["metadata"]["resourceVersion"];
+    let mut metadata = json!({ "generation": generation(route), "resourceVersion": version });
     let annotations = &route["metadata"]["annotations"];
     if annotations.is_object() {
         let ours = annotations.get(RECORD).map(|record| json!({ RECORD: record }));

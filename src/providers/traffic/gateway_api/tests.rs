@@ -186,12 +186,16 @@ fn a_rise_changes_the_weights_that_were_read_and_nothing_else() {
 }
 
 #[test]
-fn a_heartbeat_changes_the_record_alone() {
+fn a_heartbeat_changes_the_record_alone_and_only_if_no_hand_was_faster() {
     let now = with(route(&[split(90, 10)]), &at_10());
     insta::assert_snapshot!(patch(&now, &Users::default(), &at_10()), @r#"
     would patch web:
     [
       {"op":"test","path":"/metadata/annotations/rollgate.dev~1record","value":"…"},
+      {"op":"test","path":"/spec/rules/0/backendRefs/0/name","value":"web-blue"},
+      {"op":"test","path":"/spec/rules/0/backendRefs/0/weight","value":90},
+      {"op":"test","path":"/spec/rules/0/backendRefs/1/name","value":"web-green"},
+      {"op":"test","path":"/spec/rules/0/backendRefs/1/weight","value":10},
       {"op":"add","path":"/metadata/annotations/rollgate.dev~1record","value":"…"}
     ]
     "#);
@@ -372,6 +376,17 @@ fn a_record_edited_by_hand_is_told_and_a_rollback_may_still_be_written() {
     let seen = read(&now, &Users::default());
     assert!(seen.record.is_err());
     assert_eq!(seen.share, Weight::constant(10));
+}
+
+#[test]
+fn who_is_the_candidate_is_known_without_a_record_that_can_be_read() {
+    let mut now = with_own(with(route(&[split(90, 10)]), &at_10()), &everything(), &at_10());
+    assert_eq!(own::candidate(&now).as_deref(), Some("web-green"));
+    now["spec"]["rules"].as_array_mut().unwrap().truncate(1);
+    assert_eq!(own::candidate(&now), None);
+    let edited = at_10().encode().replace("web-green", "web-grey");
+    now["metadata"]["annotations"][RECORD] = edited.into();
+    assert_eq!(routed_object::candidate(&now).as_deref(), Some("web-grey"));
 }
 
 #[test]

@@ -103,15 +103,6 @@ impl<'a> Change<'a> {
         wanted == here
     }
 
-    /// What stands in the way of single users; nothing if they are told apart, or if nobody asks for it.
-    pub(super) fn obstacle_of_users(&self) -> Option<String> {
-        let splits = self.routes.splits.iter().filter(|_| self.record.is_tried());
-        let mut obstacles = splits.filter_map(|split| {
-            users::obstacle(&self.routes.http[split.place], split, self.users, self.names)
-        });
-        obstacles.next()
-    }
-
     fn split_at(&self, place: usize) -> Option<(usize, &Split)> {
         let mut splits = self.routes.splits.iter().enumerate();
         let (index, split) = splits.find(|(_, split)| split.place == place)?;

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 use self::{
     change::Change,
-    routes::{Names, Routes},
+    routes::{Names, Routes, Split},
 };
 use super::{
     Router, Seen, Shares, Users, WriteError,
@@ -219,7 +219,7 @@ fn understand(object: &Value, title: &str, names: &Names, users: &Users) -> anyh
             ));
         }
     }
-    drift.extend(recorded.and_then(|record| wrong_users(&routes, names, users, record)));
+    drift.extend(wrong_users(&routes, names, users, recorded));
     drift.extend(analysis(object));
     Ok(Seen {
         candidate: candidate.clone(),
@@ -234,15 +234,22 @@ fn understand(object: &Value, title: &str, names: &Names, users: &Users) -> anyh
     })
 }
 
-/// What differs in the routes for single users from what `record` wants.
-fn wrong_users(routes: &Routes, names: &Names, users: &Users, record: &Record) -> Option<String> {
-    let change = Change::new(routes, names, users, record)?;
-    if let Some(obstacle) = change.obstacle_of_users() {
-        return Some(obstacle);
+/// What differs in the routes for single users from what `record` wants, or what keeps them from being told apart.
+fn wrong_users(routes: &Routes, names: &Names, users: &Users, record: Option<&Record>) -> Option<String> {
+    if record.is_none_or(Record::is_tried) {
+        let route = |split: &Split| &routes.http[split.place];
+        let obstacle = |split| users::obstacle(route(split), split, users, names);
+        if let Some(obstacle) = routes.splits.iter().find_map(obstacle) {
+            return Some(obstacle);
+        }
     }
+    let record = record?;
     // Whoever does not know the plan cannot tell what it wants of them.
     let knows = !record.is_tried() || *users != Users::default();
-    (knows && !change.copies_stand()).then(|| match record.is_tried() {
+    if !knows || Change::new(routes, names, users, record)?.copies_stand() {
+        return None;
+    }
+    Some(match record.is_tried() {
         true => "the routes for single users (sticky, preview) are not as they were written".to_owned(),
         false => "routes for single users (their names begin with rollgate-) are left behind".to_owned(),
     })

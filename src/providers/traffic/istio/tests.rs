@@ -123,18 +123,43 @@ fn a_share_goes_to_every_route_that_names_both_and_to_no_other() {
         { "route": [to("web-green", 0)] },
         shared(100, 0),
     ]);
-    insta::assert_snapshot!(steps(&http, &Users::default(), &record(5)), @"");
+    insta::assert_snapshot!(steps(&http, &Users::default(), &record(5)), @r#"
+    {"op":"test","path":"/spec/http/1/route/0/destination","value":{"host":"web-green.shop.svc.cluster.local"}}
+    {"op":"test","path":"/spec/http/1/route/0/weight","value":0}
+    {"op":"test","path":"/spec/http/1/route/1/destination","value":{"host":"web-blue"}}
+    {"op":"test","path":"/spec/http/1/route/1/weight","value":100}
+    {"op":"test","path":"/spec/http/3/route/0/destination","value":{"host":"web-blue"}}
+    {"op":"test","path":"/spec/http/3/route/0/weight","value":100}
+    {"op":"test","path":"/spec/http/3/route/1/destination","value":{"host":"web-green"}}
+    {"op":"test","path":"/spec/http/3/route/1/weight","value":0}
+    {"op":"add","path":"/spec/http/3/route/1/weight","value":5}
+    {"op":"add","path":"/spec/http/3/route/0/weight","value":95}
+    {"op":"add","path":"/spec/http/1/route/1/weight","value":95}
+    {"op":"add","path":"/spec/http/1/route/0/weight","value":5}
+    "#);
 }
 
 #[test]
 fn a_share_of_0_goes_over_whatever_a_hand_has_written() {
-    insta::assert_snapshot!(steps(&json!([shared(50, 50)]), &Users::default(), &rolled_back()), @"");
+    insta::assert_snapshot!(steps(&json!([shared(50, 50)]), &Users::default(), &rolled_back()), @r#"
+    {"op":"test","path":"/spec/http/0/route/0/destination","value":{"host":"web-blue"}}
+    {"op":"test","path":"/spec/http/0/route/1/destination","value":{"host":"web-green"}}
+    {"op":"add","path":"/spec/http/0/route/1/weight","value":0}
+    {"op":"add","path":"/spec/http/0/route/0/weight","value":100}
+    "#);
 }
 
 #[test]
 fn a_weight_that_is_not_written_is_tested_as_nothing() {
     let http = json!([{ "route": [to("web-blue", 100), { "destination": { "host": "web-green" } }] }]);
-    insta::assert_snapshot!(steps(&http, &Users::default(), &record(1)), @"");
+    insta::assert_snapshot!(steps(&http, &Users::default(), &record(1)), @r#"
+    {"op":"test","path":"/spec/http/0/route/0/destination","value":{"host":"web-blue"}}
+    {"op":"test","path":"/spec/http/0/route/0/weight","value":100}
+    {"op":"test","path":"/spec/http/0/route/1/destination","value":{"host":"web-green"}}
+    {"op":"test","path":"/spec/http/0/route/1/weight","value":null}
+    {"op":"add","path":"/spec/http/0/route/1/weight","value":1}
+    {"op":"add","path":"/spec/http/0/route/0/weight","value":99}
+    "#);
 }
 
 #[test]
@@ -149,20 +174,43 @@ fn single_users_get_routes_of_their_own_with_everything_of_the_original() {
             "route": [to("web-blue", 95), to("web-green", 5)],
         },
     ]);
-    insta::assert_snapshot!(steps(&http, &users(), &record(5)), @"");
+    insta::assert_snapshot!(steps(&http, &users(), &record(5)), @r#"
+    {"op":"test","path":"/spec/http/1/route/0/destination","value":{"host":"web-blue"}}
+    {"op":"test","path":"/spec/http/1/route/0/weight","value":95}
+    {"op":"test","path":"/spec/http/1/route/1/destination","value":{"host":"web-green"}}
+    {"op":"test","path":"/spec/http/1/route/1/weight","value":5}
+    {"op":"add","path":"/spec/http/1","value":{"match":[{"headers":{"x-user-id":{"regex":".+"}},"uri":{"prefix":"/api"}},{"headers":{"x-team":{"exact":"shop"},"x-user-id":{"regex":".+"}}}],"name":"rollgate-stable-1","rewrite":{"uri":"/"},"route":[{"destination":{"host":"web-blue"}}],"timeout":"2s"}}
+    {"op":"add","path":"/spec/http/1","value":{"match":[{"headers":{"x-user-id":{"regex":"^.*0[0-4]$"}},"uri":{"prefix":"/api"}},{"headers":{"x-team":{"exact":"shop"},"x-user-id":{"regex":"^.*0[0-4]$"}}}],"name":"rollgate-candidate-1","rewrite":{"uri":"/"},"route":[{"destination":{"host":"web-green"}}],"timeout":"2s"}}
+    {"op":"add","path":"/spec/http/1","value":{"match":[{"headers":{"x-preview":{"exact":"next"}},"uri":{"prefix":"/api"}},{"headers":{"x-preview":{"exact":"next"},"x-team":{"exact":"shop"}}}],"name":"rollgate-preview-1","rewrite":{"uri":"/"},"route":[{"destination":{"host":"web-green"}}],"timeout":"2s"}}
+    "#);
 }
 
 #[test]
 fn at_0_only_the_preview_stands_and_after_a_rollback_nothing() {
     let http = json!([shared(100, 0)]);
-    insta::assert_snapshot!(steps(&http, &users(), &record(0)), @"");
+    insta::assert_snapshot!(steps(&http, &users(), &record(0)), @r#"
+    {"op":"test","path":"/spec/http/0/route/0/destination","value":{"host":"web-blue"}}
+    {"op":"test","path":"/spec/http/0/route/1/destination","value":{"host":"web-green"}}
+    {"op":"add","path":"/spec/http/0/route/1/weight","value":0}
+    {"op":"add","path":"/spec/http/0/route/0/weight","value":100}
+    {"op":"add","path":"/spec/http/0","value":{"match":[{"headers":{"x-preview":{"exact":"next"}}}],"name":"rollgate-preview-1","route":[{"destination":{"host":"web-green"}}]}}
+    "#);
     let http = json!([
         { "name": "rollgate-preview-1", "route": [to("web-green", 0)] },
         { "name": "rollgate-candidate-1", "route": [to("web-green", 0)] },
         shared(95, 5),
         { "name": "foreign", "route": [to("cdn", 0)] },
     ]);
-    insta::assert_snapshot!(steps(&http, &Users::default(), &rolled_back()), @"");
+    insta::assert_snapshot!(steps(&http, &Users::default(), &rolled_back()), @r#"
+    {"op":"test","path":"/spec/http/0/name","value":"rollgate-preview-1"}
+    {"op":"test","path":"/spec/http/1/name","value":"rollgate-candidate-1"}
+    {"op":"test","path":"/spec/http/2/route/0/destination","value":{"host":"web-blue"}}
+    {"op":"test","path":"/spec/http/2/route/1/destination","value":{"host":"web-green"}}
+    {"op":"add","path":"/spec/http/2/route/1/weight","value":0}
+    {"op":"add","path":"/spec/http/2/route/0/weight","value":100}
+    {"op":"remove","path":"/spec/http/1"}
+    {"op":"remove","path":"/spec/http/0"}
+    "#);
     let left = json!([{ "name": "rollgate-candidate-1", "route": [to("web-green", 0)] }, shared(100, 0)]);
     assert_eq!(
         drift(&left, &rolled_back()),
@@ -203,7 +251,7 @@ fn a_header_that_a_route_matches_itself_tells_no_users_apart() {
         "route": [to("web-blue", 100), to("web-green", 0)],
     }]);
     let seen = seen(&http, &users(), Some(&record(0))).unwrap();
-    insta::assert_snapshot!(seen.drift.unwrap(), @"");
+    insta::assert_snapshot!(seen.drift.unwrap(), @"http route 1 matches the header x-user-id itself, and Istio takes one condition for a header: use another one for `sticky` in the plan, or give web-blue and web-green a route without that match");
 }
 
 #[test]
@@ -226,7 +274,7 @@ fn subsets_of_one_host_are_backends_too() {
     assert_eq!(missing(&[]), None);
     assert_eq!(missing(&[rule("other", json!([]))]), None);
     assert_eq!(missing(&[rule("web.shop.svc.cluster.local", both)]), None);
-    insta::assert_snapshot!(missing(&[rule("web", json!([{ "name": "blue" }]))]).unwrap(), @"");
+    insta::assert_snapshot!(missing(&[rule("web", json!([{ "name": "blue" }]))]).unwrap(), @"DestinationRule web of web has no subset green, so its requests would be answered with 503: add it");
 }
 
 #[test]
@@ -248,7 +296,7 @@ fn names_with_dots_are_full_names() {
 #[test]
 fn what_forbids_a_rise_is_named_and_a_share_of_0_goes_through() {
     let third = json!([{ "route": [to("web-blue", 80), to("web-green", 0), to("cdn", 20)] }]);
-    insta::assert_snapshot!(drift(&third, &record(0)), @"");
+    insta::assert_snapshot!(drift(&third, &record(0)), @"http route 1 names cdn beside web-blue and web-green, and a share between three cannot be told: give it a route of its own");
     let names = names();
     let routes = Routes::of(third.as_array().cloned().unwrap(), &names);
     let users = Users::default();
@@ -256,13 +304,18 @@ fn what_forbids_a_rise_is_named_and_a_share_of_0_goes_through() {
     assert!(refusal(&record(5)).is_some());
     assert_eq!(refusal(&rolled_back()), None);
     let tampered = json!([{ "route": [to("web-blue", 30), to("web-green", 50), to("cdn", 20)] }]);
-    insta::assert_snapshot!(steps(&tampered, &users, &rolled_back()), @"");
+    insta::assert_snapshot!(steps(&tampered, &users, &rolled_back()), @r#"
+    {"op":"test","path":"/spec/http/0/route/0/destination","value":{"host":"web-blue"}}
+    {"op":"test","path":"/spec/http/0/route/1/destination","value":{"host":"web-green"}}
+    {"op":"add","path":"/spec/http/0/route/1/weight","value":0}
+    {"op":"add","path":"/spec/http/0/route/0/weight","value":80}
+    "#);
 
     let twice = json!([{ "route": [to("web-blue", 100), to("web-green", 0), to("web-green", 0)] }]);
-    insta::assert_snapshot!(drift(&twice, &record(0)), @"");
-    insta::assert_snapshot!(drift(&json!([shared(90, 5)]), &record(6)), @"");
-    insta::assert_snapshot!(drift(&json!([shared(0, 0)]), &record(5)), @"");
-    insta::assert_snapshot!(drift(&json!([shared(50, 50), shared(95, 5)]), &record(5)), @"");
+    insta::assert_snapshot!(drift(&twice, &record(0)), @"http route 1 names web-green twice: keep one of them");
+    insta::assert_snapshot!(drift(&json!([shared(90, 5)]), &record(6)), @"the weights of http route 1 do not add up to 100: web-blue 90, web-green 5");
+    insta::assert_snapshot!(drift(&json!([shared(0, 0)]), &record(5)), @"the weights of http route 1 do not add up to 100: web-blue 0, web-green 0");
+    insta::assert_snapshot!(drift(&json!([shared(50, 50), shared(95, 5)]), &record(5)), @"http route 1 gives web-green 50 %, the record says 5 %");
 }
 
 #[test]
@@ -280,10 +333,13 @@ fn weights_are_proportions_and_a_share_is_never_told_too_small() {
 #[test]
 fn a_route_that_lost_stable_gets_it_back_by_a_rollback() {
     let http = json!([{ "timeout": "2s", "route": [to("web-green.shop.svc.cluster.local", 0)] }]);
-    insta::assert_snapshot!(drift(&http, &record(5)), @"");
+    insta::assert_snapshot!(drift(&http, &record(5)), @"no http route of VirtualService shop/web names both web-blue and web-green: give one of them both as destinations, with the weights 100 and 0; http route 1 does not name web-blue any more; http route 1 gives web-green 100 %, the record says 5 %");
     let share = seen(&http, &Users::default(), Some(&record(5))).unwrap().share;
     assert_eq!(share, Some(Weight::FULL));
-    insta::assert_snapshot!(steps(&http, &Users::default(), &rolled_back()), @"");
+    insta::assert_snapshot!(steps(&http, &Users::default(), &rolled_back()), @r#"
+    {"op":"test","path":"/spec/http/0/route","value":[{"destination":{"host":"web-green.shop.svc.cluster.local"},"weight":0}]}
+    {"op":"replace","path":"/spec/http/0/route","value":[{"destination":{"host":"web-blue"},"weight":100},{"destination":{"host":"web-green.shop.svc.cluster.local"},"weight":0}]}
+    "#);
     // One that lost the candidate has what a rollback wants.
     let http = json!([{ "route": [to("web-blue", 0)] }]);
     assert_eq!(steps(&http, &Users::default(), &rolled_back()), "");
@@ -294,9 +350,9 @@ fn a_route_that_lost_stable_gets_it_back_by_a_rollback() {
 #[test]
 fn a_virtual_service_of_somebody_else_is_none_of_a_rollouts() {
     let error = |http: Value| seen(&http, &Users::default(), None).unwrap_err().to_string();
-    insta::assert_snapshot!(error(json!([{ "route": [to("web-blue", 0)] }])), @"");
-    insta::assert_snapshot!(error(json!([{ "delegate": { "name": "shop", "namespace": "team" } }])), @"");
-    insta::assert_snapshot!(error(Value::Null), @"");
+    insta::assert_snapshot!(error(json!([{ "route": [to("web-blue", 0)] }])), @"no http route of VirtualService shop/web names both web-blue and web-green: give one of them both as destinations, with the weights 100 and 0");
+    insta::assert_snapshot!(error(json!([{ "delegate": { "name": "shop", "namespace": "team" } }])), @"no http route of VirtualService shop/web names both web-blue and web-green; one delegates to VirtualService shop in namespace team: name that one in traffic.istio.route");
+    insta::assert_snapshot!(error(Value::Null), @"no http route of VirtualService shop/web names both web-blue and web-green: give one of them both as destinations, with the weights 100 and 0");
 }
 
 #[test]
@@ -317,7 +373,7 @@ fn what_istiods_analysis_says_of_this_very_version_is_told() {
             },
         })
     };
-    insta::assert_snapshot!(analysis(&object(json!(4))).unwrap(), @"");
+    insta::assert_snapshot!(analysis(&object(json!(4))).unwrap(), @"istiod says IST0101 about it https://istio.io/latest/docs/reference/config/analysis/ist0101/");
     assert!(analysis(&object(json!("4"))).is_some());
     assert_eq!(analysis(&object(json!(3))), None);
     assert_eq!(analysis(&json!({ "metadata": { "generation": 4 } })), None);

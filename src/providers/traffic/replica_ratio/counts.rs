@@ -20,18 +20,19 @@ pub(super) struct Size {
     pub(super) ready: u32,
 }
 
-/// The candidate's pods of `total` that give it `share`; none where no whole number comes closer than half a percent.
+/// The candidate's pods of `total` that give it `share`; none where no whole number comes closer than half a percent
+/// point: such a number is read back as this share and as no other.
 pub(super) fn candidate(share: Weight, total: u32) -> Option<u32> {
     let (percent, total) = (u64::from(share.percent()), u64::from(total));
     let exact = percent * total;
     let pods = (exact + 50) / 100;
-    let is_close = 2 * exact.abs_diff(100 * pods) <= total;
-    let is_what_it_says = match share {
+    let is_close = 2 * exact.abs_diff(100 * pods) < total;
+    let gives = match share {
         Weight::ZERO => true,
         Weight::FULL => total > 0,
-        _ => pods > 0 && pods < total,
+        _ => is_close && pods > 0 && pods < total,
     };
-    (is_close && is_what_it_says).then(|| u32::try_from(pods).unwrap_or(u32::MAX))
+    gives.then(|| u32::try_from(pods).unwrap_or(u32::MAX))
 }
 
 /// How many pods of each version give `share` of `total`. At 0 and 100 % nobody is asked to have fewer than now: the
@@ -164,6 +165,7 @@ mod tests {
             (1, 100, Some(1)),
             (1, 67, Some(1)), // 1.49 %
             (1, 66, None),    // 1.52 %
+            (12, 8, None),    // 12.5 % is as much 13 %
             (10, 10, Some(1)),
             (99, 100, Some(99)),
             (50, 1, None),
@@ -201,7 +203,7 @@ mod tests {
         let said = shares(4, "Service shop/web").refusal(weight(1)).unwrap();
         assert_eq!(
             said,
-            "1 % cannot be given here: 4 pods behind Service web give 0, 25, 50, 75, 100 %; 1 % needs 100 pods, 5 % \
+            "1 % cannot be given here: 4 pods behind Service shop/web give 0, 25, 50, 75, 100 %; 1 % needs 100 pods, 5 % \
              needs 20 pods, 10 % needs 10 pods: scale stable up first, or use gateway-api, istio, haproxy or nginx in \
              the plan"
         );
@@ -212,7 +214,7 @@ mod tests {
     fn zero_replicas_give_nothing() {
         let said = shares(0, "Service shop/web").refusal(weight(50)).unwrap();
         assert!(
-            said.ends_with("Service web has no pods at all: scale stable up first"),
+            said.ends_with("Service shop/web has no pods at all: scale stable up first"),
             "{said}"
         );
         assert_eq!(share(counts(0, 0)), None);

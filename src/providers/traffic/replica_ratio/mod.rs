@@ -11,20 +11,21 @@
 //! Source: <https://kubernetes.io/docs/concepts/services-networking/service/>
 
 mod counts;
+mod plan;
 mod pods;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::ApiResource;
 use rollgate_domain::{rollout::record::Record, weight::Weight};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use self::{
     counts::{Counts, Size},
+    plan::{Plan, Token, is_moving, ours, patch, pods_text, total},
     pods::Pods,
 };
 use super::{
@@ -35,12 +36,6 @@ use crate::providers::{
     cluster::{Cluster, Kind, Trouble},
     stacks::kubernetes::{Kubernetes, Lookup},
 };
-
-/// How many pods there are in all, and whether they are on their way: `4` or `4, moving`.
-const PODS: &str = "rollgate.dev/pods";
-
-/// Its place in the object, as JSON Patch writes it.
-const PODS_PATH: &str = "/metadata/annotations/rollgate.dev~1pods";
 
 /// How long one write waits for pods. Whoever drives must look at the candidate again soon; what is not there by
 /// then is left to the next write.
@@ -57,17 +52,6 @@ pub struct ReplicaRatio {
     object: RoutedObject,
     backends: [String; 2],
     stacks: Kubernetes,
-}
-
-/// What a write must still find.
-#[derive(Debug, Serialize, Deserialize)]
-struct Token {
-    /// Of the Service, what is ours.
-    object: Value,
-    /// How many pods of each Deployment are asked for.
-    wanted: BTreeMap<String, u32>,
-    /// Why there is nothing between 0 and 100 %, in words.
-    fixed: Option<String>,
 }
 
 /// Everything that a look finds.
@@ -200,17 +184,6 @@ impl ReplicaRatio {
         })
     }
 
-    /// The record with `pods` beside it, while both are as in `object`.
-    fn patch(object: &Value, pods: &str, record: &Record) -> Vec<Value> {
-        let mut patch = routed_object::put_record(object, Some(&record.encode()));
-        // Behind the operation that makes the map of annotations where there was none.
-        let before_the_record = patch.len() - 1;
-        let before = json!(pods_text(object));
-        patch.insert(before_the_record, routed_object::test(PODS_PATH, &before));
-        patch.push(routed_object::add(PODS_PATH, &json!(pods)));
-        patch
-    }
-
     /// Scales until the pods make `target`; false if they have not after [`PATIENCE`].
     async fn scale_to(&self, target: Counts, record: &Record) -> Result<bool, WriteError> {
         let began = Instant::now();
@@ -247,58 +220,6 @@ impl ReplicaRatio {
             tokio::time::sleep(AGAIN).await;
         }
     }
-
-    /// The change that `record` means to what was read: how many pods of each, and the first patch.
-    fn plan(&self, token: &Token, record: &Record) -> Result<Plan, WriteError> {
-        let wanted = |name: &str| token.wanted.get(name).copied();
-        let (Some(stable), Some(candidate)) =
-            (wanted(&record.stable.backend), wanted(&record.candidate.backend))
-        else {
-            return Err(WriteError::Rejected(format!(
-                "{} and {} are not the two Deployments of the plan",
-                record.stable.backend, record.candidate.backend
-            )));
-        };
-        let now = Counts { stable, candidate };
-        let total = total(pods_text(&token.object), now);
-        let refused = |why: String| WriteError::Rejected(why);
-        if let Some(why) = &token.fixed
-            && ![Weight::ZERO, Weight::FULL].contains(&record.weight)
-        {
-            return Err(refused(format!("{} cannot be given here: {why}", record.weight)));
-        }
-        let target = counts::target(record.weight, total, now).ok_or_else(|| {
-            let why = counts::shares(total, self.object.words()).refusal(record.weight);
-            refused(why.unwrap_or_else(|| format!("{} cannot be given here", record.weight)))
-        })?;
-        let fits = counts::give(record.weight, total, now);
-        // A heartbeat: nobody scales, and nobody else can be in the middle of it.
-        let same_owner = matches!(routed_object::record(&token.object), Ok(Some(held)) if held.generation == record.generation
-            && held.weight == record.weight);
-        let is_still = fits && same_owner && !is_moving(pods_text(&token.object));
-        let pods = if is_still {
-            total.to_string()
-        } else {
-            format!("{total}, moving")
-        };
-        Ok(Plan {
-            now,
-            target,
-            total,
-            is_still,
-            patch: Self::patch(&token.object, &pods, record),
-        })
-    }
-}
-
-/// What a write does.
-struct Plan {
-    now: Counts,
-    target: Counts,
-    total: u32,
-    /// Nothing has to be scaled.
-    is_still: bool,
-    patch: Vec<Value>,
 }
 
 #[async_trait::async_trait]
@@ -308,8 +229,8 @@ impl Router for ReplicaRatio {
     }
 
     async fn write(&self, seen: &Seen, record: &Record) -> Result<Seen, WriteError> {
-        let token = read_token(&seen.token)?;
-        let plan = self.plan(&token, record)?;
+        let token = Token::read(&seen.token)?;
+        let plan = token.plan(self.object.words(), record)?;
         let found = self.find().await.map_err(WriteError::Unreachable)?;
         let is_as_seen = |pods: &Pods| token.wanted.get(&pods.name) == Some(&pods.size.wanted);
         if !(is_as_seen(&found.stable) && is_as_seen(&found.candidate)) {
@@ -322,7 +243,7 @@ impl Router for ReplicaRatio {
             if routed_object::text(&object) != Some(&record.encode()) {
                 return Err(WriteError::Conflict);
             }
-            let still = Self::patch(&object, &plan.total.to_string(), record);
+            let still = patch(&object, &plan.total.to_string(), record);
             self.object.patch(&still, false).await?;
         }
         let after = self.read().await.map_err(WriteError::Unreachable)?;
@@ -330,8 +251,8 @@ impl Router for ReplicaRatio {
         let falls = plan.target.candidate == 0 || plan.target.candidate < plan.now.candidate;
         if !is_done && falls {
             let why = after.unreachable.join("; ");
-            return Err(WriteError::Unreachable(anyhow!(
-                "pods are not there after {} s, the next write goes on: {why}",
+            return Err(WriteError::Rejected(format!(
+                "the pods are not as asked for after {} s, the next write goes on: {why}",
                 PATIENCE.as_secs()
             )));
         }
@@ -339,11 +260,12 @@ impl Router for ReplicaRatio {
     }
 
     fn describe(&self, seen: &Seen, record: &Record) -> String {
-        match read_token(&seen.token).and_then(|token| self.plan(&token, record)) {
+        let service = self.object.words();
+        match Token::read(&seen.token).and_then(|token| token.plan(service, record)) {
             Ok(Plan {
                 now, target, patch, ..
             }) => {
-                let patch = routed_object::print(self.object.words(), &patch);
+                let patch = routed_object::print(service, &patch);
                 let scale = |name: &str, from: u32, to: u32| {
                     let namespace = &self.namespace;
                     format!("would scale Deployment {namespace}/{name} from {from} to {to} pods\n")
@@ -354,42 +276,6 @@ impl Router for ReplicaRatio {
             Err(error) => error.to_string(),
         }
     }
-}
-
-fn read_token(token: &str) -> Result<Token, WriteError> {
-    serde_json::from_str(token).map_err(|error| WriteError::Rejected(format!("read what was seen: {error}")))
-}
-
-/// Of an object, what a write must still find.
-fn ours(object: &Value) -> Value {
-    let Value::Object(annotations) = &object["metadata"]["annotations"] else {
-        return json!({ "metadata": {} });
-    };
-    let is_ours = |name: &str| [routed_object::RECORD, PODS].contains(&name);
-    let ours = annotations.iter().filter(|(name, _)| is_ours(name));
-    let ours: serde_json::Map<_, _> = ours.map(|(name, text)| (name.clone(), text.clone())).collect();
-    json!({ "metadata": { "annotations": ours, "resourceVersion": object["metadata"]["resourceVersion"] } })
-}
-
-/// The text beside the record.
-fn pods_text(object: &Value) -> Option<&str> {
-    object["metadata"]["annotations"][PODS].as_str()
-}
-
-/// How many pods there are in all. Where one version has none, the other one's number is what there is.
-fn total(pods: Option<&str>, wanted: Counts) -> u32 {
-    let sum = wanted.stable.saturating_add(wanted.candidate);
-    if wanted.stable == 0 || wanted.candidate == 0 {
-        return sum;
-    }
-    let written = pods
-        .and_then(|text| text.split(',').next())
-        .and_then(|text| text.parse().ok());
-    written.unwrap_or(sum)
-}
-
-fn is_moving(pods: Option<&str>) -> bool {
-    pods.is_some_and(|text| text.ends_with(", moving"))
 }
 
 /// Whether the pods make the share. At 0 % it is made by the candidate's end, whatever stable's health.
