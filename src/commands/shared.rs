@@ -319,12 +319,18 @@ fn user() -> String {
 
 /// Writes the step's outputs, in a GitHub job. That they cannot be written changes nothing that was done.
 pub(crate) fn step_outputs(outcome: Outcome, handed_over: bool, record: Option<&Record>) {
+    run_outputs(outcome, handed_over, false, record);
+}
+
+/// The same for a driver. `passed`: this run itself has ended the canary, so that production is its caller's to begin.
+pub(crate) fn run_outputs(outcome: Outcome, handed_over: bool, passed: bool, record: Option<&Record>) {
     let Some(path) = Files::from_variables(variable).output else {
         return;
     };
     let mut values = vec![
         ("outcome", outcome.word().to_owned()),
         ("continue", handed_over.to_string()),
+        ("passed", passed.to_string()),
     ];
     if let Some(record) = record {
         values.push(("weight", record.weight.percent().to_string()));
@@ -334,6 +340,7 @@ pub(crate) fn step_outputs(outcome: Outcome, handed_over: bool, record: Option<&
             "gate",
             gate.map_or_else(|| "none".to_owned(), |at| at.to_string()),
         ));
+        values.push(("plan_commit", record.pin.commit.clone().unwrap_or_default()));
         values.push(("rollout_id", record.rollout.clone()));
     }
     if let Err(error) = outputs::write(&path, &values) {

@@ -169,6 +169,22 @@ impl Buttons {
 
     /// Dispatches a workflow with `inputs` and nothing else; the run's id.
     pub(crate) fn dispatch(&self, workflow: &str, inputs: &[(&str, &str)]) -> u32 {
+        let inputs = inputs
+            .iter()
+            .map(|(name, value)| format!("--input={name}={value}"));
+        self.begin(workflow, "workflow_dispatch", inputs.collect())
+    }
+
+    /// Another system reports something, by a `repository_dispatch` with this payload; the run's id.
+    pub(crate) fn report(&self, workflow: &str, kind: &str, payload: &serde_json::Value) -> u32 {
+        let path = self.folder.join(format!("{kind}.json"));
+        let event = serde_json::json!({ "action": kind, "client_payload": payload });
+        fs::write(&path, event.to_string()).expect("the event");
+        let flag = format!("--eventpath={}", path.display());
+        self.begin(workflow, "repository_dispatch", vec![flag])
+    }
+
+    fn begin(&self, workflow: &str, event: &str, flags: Vec<String>) -> u32 {
         let id = 100 + self.number.fetch_add(1, Ordering::SeqCst);
         let log = self.folder.join(id.to_string());
         let mut act = Command::new(format!("{ROOT}/scripts/act-run"));
@@ -176,14 +192,13 @@ impl Buttons {
             .env("PATH", &self.path)
             .env("HOME", &self.folder)
             .env("RUN_ID", id.to_string())
+            .env("EVENT", event)
             .env("ARTIFACTS", &self.artifacts)
             .env("ACT_CACHE", self.folder.join(format!("{id}.act")))
             .args([&self.copy, &self.repository])
             .arg(workflow)
-            .args(self.flags.lock().unwrap_or_else(PoisonError::into_inner).iter());
-        for (name, value) in inputs {
-            act.arg("--input").arg(format!("{name}={value}"));
-        }
+            .args(self.flags.lock().unwrap_or_else(PoisonError::into_inner).iter())
+            .args(flags);
         let act = Some(Running::start(act, &log));
         self.runs().push(Run { id, act, log });
         id

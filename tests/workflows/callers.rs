@@ -14,8 +14,8 @@ use crate::support::{
 };
 
 /// A team with nothing but the example's files, and a place that has released the tools of this build.
-fn team() -> Option<(Team, Http)> {
-    let team = Team::with(World::simulated()?, "")?;
+pub(super) fn team(world: World) -> Option<(Team, Http)> {
+    let team = Team::with(world, "")?;
     let workflows = team.buttons.repository.join(".github/workflows");
     fs::remove_dir_all(&workflows).expect("rollgate's own files");
     copy_folder(format!("{ROOT}/examples/workflows").as_ref(), &workflows);
@@ -54,7 +54,10 @@ fn team() -> Option<(Team, Http)> {
 
 #[test]
 fn ten_lines_are_a_canary_and_an_emergency_button() {
-    let Some((team, releases)) = team() else { return };
+    let Some(world) = World::simulated() else { return };
+    let Some((team, releases)) = team(world) else {
+        return;
+    };
 
     let run = team.buttons.dispatch("canary.yml", &[("candidate", "green")]);
     let run = team.buttons.wait(run).well();
@@ -77,7 +80,10 @@ fn ten_lines_are_a_canary_and_an_emergency_button() {
 
 #[test]
 fn a_job_after_the_canary_knows_how_it_ended() {
-    let Some((team, _releases)) = team() else { return };
+    let Some(world) = World::simulated() else { return };
+    let Some((team, _releases)) = team(world) else {
+        return;
+    };
     let path = team.buttons.repository.join(".github/workflows/canary.yml");
     let mut text = fs::read_to_string(&path).expect("the example");
     text += "  after:\n    if: always()\n    needs: canary\n    runs-on: ubuntu-latest\n    steps:\n\

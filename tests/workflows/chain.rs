@@ -45,7 +45,7 @@ fn plan(world: &World) -> String {
 }
 
 /// A GitHub that starts a run after `delay` for every dispatch.
-fn github(buttons: &Buttons, delay: Duration) -> Github {
+pub(super) fn github(buttons: &Buttons, delay: Duration) -> Github {
     let pressed = buttons.clone();
     let github = Github::start(move |dispatch| {
         // The answer is there before the run is, as on GitHub.
@@ -170,6 +170,7 @@ fn a_chain_of_runs_ends_the_phase_as_one() {
         assert_eq!(given("candidate"), Some("green"));
         assert_eq!(given("candidate-version"), Some("v2"));
         assert_eq!(given("budget"), Some("2s"));
+        assert_eq!(given("phase"), Some("canary"));
         assert_eq!(given("continue"), Some(team.world.record().rollout.as_str()));
         assert_eq!(
             given("commit"),
@@ -178,8 +179,8 @@ fn a_chain_of_runs_ends_the_phase_as_one() {
         );
         assert_eq!(
             dispatch.inputs.len(),
-            6,
-            "what the first was given, and two more: {dispatch:?}"
+            7,
+            "what the first was given, and three more: {dispatch:?}"
         );
     }
     let (handed_over, ended) = runs.split_at(drivers - 1);
@@ -249,7 +250,7 @@ fn every_refusal_of_github_pauses_with_advice() {
         (refusal(404, "Not Found"), "has it a `workflow_dispatch` trigger?"),
         (
             refusal(422, "Unexpected inputs provided"),
-            "does the workflow take the inputs `continue` and `commit`?",
+            "does the workflow take the inputs `continue`, `commit` and `phase`?",
         ),
         (refusal(500, "Server Error"), "GitHub answered 500"),
         (Reply::ok("<!DOCTYPE html>"), "no successor came"),

@@ -3,12 +3,18 @@
 mod callers;
 mod canary;
 mod chain;
+mod decisions;
 mod emergency;
 mod files;
+mod planned;
+mod production;
+mod release;
 
 use crate::support::http::{Http, Reply, Request};
 
 pub(crate) const CANARY: &str = "phase-2-canary.yml";
+pub(crate) const PRODUCTION: &str = "phase-3-production.yml";
+pub(crate) const PLANNED: &str = "rollback-2-planned.yml";
 pub(crate) const EMERGENCY: &str = "rollback-1-emergency.yml";
 
 /// Critical news go to Slack, and no other.

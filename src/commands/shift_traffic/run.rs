@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use rollgate_domain::{
     exit::Outcome,
-    rollout::{moves::Move, next::Patience},
+    rollout::{moves::Move, next::Patience, record::State},
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -14,7 +14,10 @@ use crate::{
     commands::{
         connect::{outside, sampler},
         print, say,
-        shared::{OutFlag, PlanFlag, blank, desk, judge_settings, metric_source, pin, span, step_outputs},
+        shared::{
+            OutFlag, PlanFlag, blank, desk, judge_settings, metric_source, pin, run_outputs, span,
+            step_outputs,
+        },
         variable,
     },
     github::{dispatch::Dispatcher, run::Run},
@@ -161,7 +164,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
             afterwards.put_in_order(router, &mut desk, &over).await;
             desk.close(&ended.record, std::time::Duration::from_secs(10))
                 .await;
-            return Ok(end(&ended));
+            return Ok(end(&ended, false));
         }
     };
     let settings = judge_settings(&plan, &record, metrics.has_past());
@@ -174,10 +177,11 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         interrupt,
     };
     let ended = drive::drive(record, world, &mut desk, &orders).await;
-    Ok(end(&ended))
+    let passed = ended.outcome == Outcome::Done && ended.record.state == State::Passed;
+    Ok(end(&ended, passed))
 }
 
-fn end(ended: &Ended) -> Outcome {
+fn end(ended: &Ended, passed: bool) -> Outcome {
     let Ended {
         outcome,
         handed_over,
@@ -189,7 +193,7 @@ fn end(ended: &Ended) -> Outcome {
         record.weight,
         record.state_in_words()
     ));
-    step_outputs(*outcome, *handed_over, Some(record));
+    run_outputs(*outcome, *handed_over, passed, Some(record));
     *outcome
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t)]
     phase: PhaseName,
     /// Begin a production without the canary that should come before it
-    #[arg(long)]
+    #[arg(long, env = "ROLLGATE_WITHOUT_CANARY")]
     without_canary: bool,
     /// The backend to try; default: the one that is not stable
     #[arg(long, value_name = "BACKEND", env = "ROLLGATE_CANDIDATE")]

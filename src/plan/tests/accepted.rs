@@ -150,6 +150,21 @@ fn the_plans_we_show_are_read_and_known_to_the_schema() {
     }
 }
 
+#[test]
+fn the_plan_with_every_key_has_every_section() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/plans/shop-api.yml");
+    let text = std::fs::read_to_string(path).expect("the plan");
+    let shown: serde_json::Value = serde_saphyr::from_str(&text).expect("YAML");
+    let schema = schema();
+    let sections = schema["properties"].as_object().expect("sections");
+    let missing: Vec<_> = sections
+        .keys()
+        // Of Kubernetes alone.
+        .filter(|key| *key != "backends" && shown.get(key).is_none())
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 /// Stands in for a validator: the keys are what drifts.
 fn every_key_is_in(root: &serde_json::Value, schema: &serde_json::Value, value: &serde_json::Value) {
     let schema = match schema["$ref"].as_str() {

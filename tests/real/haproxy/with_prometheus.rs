@@ -45,6 +45,16 @@ fn a_driver_that_was_killed_leaves_its_evidence_to_the_next_one() {
     first.signal("KILL");
     let before = judged();
     assert_eq!(world.share(), Some(50), "nobody could take it back");
+    // A person sees what users get, and what the judge would say, without any driver.
+    let status = world.shift(["status", "--output=json"]).with(0).stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+    assert_eq!(status["measured"]["how"], "counted", "{status}");
+    let measured = status["measured"]["percent"].as_f64().expect("a share");
+    assert!(
+        (20.0..=60.0).contains(&measured),
+        "{measured} % of the last five minutes"
+    );
+    assert!(status["verdict"]["sentence"].is_string(), "{status}");
 
     world.green().turn("error-rate=10%25");
     let second = world.shift(["run"]).with(3).saying("rolled back from 50 %");

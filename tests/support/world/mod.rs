@@ -114,6 +114,8 @@ impl World {
                 key: "web",
                 pages: Default::default(),
                 gates: Vec::new(),
+                driver: "",
+                production: "{}",
                 more: String::new(),
                 prometheus: None,
             },

@@ -20,6 +20,10 @@ pub(crate) struct Plan {
     pub(crate) pages: [String; 2],
     /// When people have to say `go` in the canary.
     pub(crate) gates: Vec<&'static str>,
+    /// More keys of the section `driver`, each with a comma behind it.
+    pub(crate) driver: &'static str,
+    /// The section `phases.production`.
+    pub(crate) production: &'static str,
     /// Sections of their own.
     pub(crate) more: String,
     /// A Prometheus that scrapes them, to be asked instead.
@@ -41,6 +45,8 @@ impl Plan {
             key,
             pages: [blue_page, green_page],
             gates,
+            driver,
+            production,
             more,
             prometheus,
         } = self;
@@ -72,8 +78,8 @@ impl Plan {
              requests: http_requests_total{{service=\"shop-api\"}}\n  \
              errors: http_requests_total{{service=\"shop-api\",code=~\"5..\"}}\n\
              judgement: {{ look: {look}, grace: 100ms, forgive: {look}, delay: 20ms, cluster-size: 1 }}\n\
-             phases:\n  canary:\n    require: {require}\n    steps: [{}]\n    gates: [{}]\n\
-             driver: {{ blind: {blind} }}\n{more}",
+             phases:\n  canary:\n    require: {require}\n    steps: [{}]\n    gates: [{}]\n  production: {production}\n\
+             driver: {{ {driver}blind: {blind} }}\n{more}",
             steps.join(", "),
             gates.join(", ")
         );
