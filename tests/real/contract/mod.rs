@@ -4,6 +4,7 @@
 //! keep every promise, each as a test under its own name.
 
 mod bed;
+mod gateway_api;
 mod haproxy;
 mod istio;
 mod promises;
@@ -48,3 +49,4 @@ macro_rules! contract {
 
 contract!(on_haproxy, super::haproxy::Haproxy);
 contract!(on_istio, super::istio::Istio);
+contract!(on_gateway_api, super::gateway_api::GatewayApi);
