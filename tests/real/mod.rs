@@ -2,6 +2,7 @@
 
 mod assign;
 mod contract;
+mod gateway_api;
 mod haproxy;
 mod health;
 mod istio;

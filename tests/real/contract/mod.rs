@@ -4,6 +4,7 @@
 //! keep every promise, each as a test under its own name.
 
 mod bed;
+mod gateway_api;
 mod haproxy;
 mod istio;
 mod object;
@@ -55,3 +56,4 @@ contract!(on_istio, super::istio::Istio);
 contract!(on_a_service_selector, super::service_selector::ServiceSelector);
 contract!(on_a_replica_ratio, super::replica_ratio::ReplicaRatio);
 contract!(on_nginx, super::nginx::Nginx);
+contract!(on_gateway_api, super::gateway_api::GatewayApi);

@@ -13,6 +13,7 @@
 mod api;
 mod cluster;
 mod data_plane;
+mod gateway;
 mod link;
 mod namespace;
 mod network;
@@ -22,5 +23,6 @@ mod users;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use data_plane::DataPlane;
+pub(crate) use gateway::{Gateway, Says};
 pub(crate) use link::Link;
 pub(crate) use namespace::Namespace;
