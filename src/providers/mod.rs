@@ -5,7 +5,7 @@ pub mod clock;
 pub mod cluster;
 pub mod manifests;
 pub mod metrics;
-pub mod sampling;
 mod process;
+pub mod sampling;
 pub mod stacks;
 pub mod traffic;

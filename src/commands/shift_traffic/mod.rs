@@ -2,9 +2,9 @@
 
 mod advance;
 mod approve;
+mod assign;
 mod finish;
 mod hand;
-mod assign;
 mod init;
 mod pause;
 mod promote;
