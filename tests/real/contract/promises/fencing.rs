@@ -1,7 +1,10 @@
 //! Who is late does not write.
 
+use std::sync::Arc;
+
 use rollgate::providers::traffic::{Users, WriteError};
 use rollgate_domain::rollout::{moves::Move, record::Record};
+use tokio::sync::Barrier;
 
 use super::story::{assert_is, first, held, read, rollback, write};
 use crate::{real::contract::bed::Bed, support::world::after};
@@ -43,14 +46,15 @@ pub(in crate::real::contract) async fn of_two_writers_at_once_one_wins_and_the_o
     write(bed, &record).await;
     for round in 0..20 {
         let next = after(&record, Move::Beat);
+        let both_have_looked = Arc::new(Barrier::new(2));
         let writers = ["one", "the other"].map(|name| {
             let mut next = next.clone();
             name.clone_into(&mut next.driver.run);
             let router = bed.router(Users::default());
+            let both_have_looked = Arc::clone(&both_have_looked);
             tokio::spawn(async move {
                 let seen = router.read().await.expect("what the router has");
-                // Both have looked before either writes.
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                both_have_looked.wait().await;
                 (router.write(&seen, &next).await.map(|_| ()), next)
             })
         });
