@@ -126,6 +126,7 @@ fn the_plans_we_show_are_read_and_known_to_the_schema() {
     for name in [
         "smallest.yml",
         "shop-api.yml",
+        "gateway-api.yml",
         "istio.yml",
         "nginx.yml",
         "replica-ratio.yml",

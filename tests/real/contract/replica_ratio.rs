@@ -71,6 +71,14 @@ impl Bed for ReplicaRatio {
             kubeconfig,
         };
         bed.scale(PODS, 0);
+        // The controller numbers a Deployment when it first sees it, also one without pods.
+        until("both are numbered", Duration::from_secs(60), || {
+            let mut deployments = bed.objects().into_iter().skip(1);
+            let number = "deployment.kubernetes.io/revision";
+            deployments
+                .all(|object| object["metadata"]["annotations"][number].is_string())
+                .then_some(())
+        });
         Some(bed)
     }
 

@@ -150,8 +150,8 @@ fn all_weights_0_answer_500_and_are_drift_that_is_never_written() {
     };
     let driver = world.held_at_10();
     let mut zeros = world.all_rules();
-    for place in 0..2 {
-        zeros[1]["backendRefs"][place]["weight"] = 0.into();
+    for backend in zeros[1]["backendRefs"].as_array_mut().expect("backends") {
+        backend["weight"] = 0.into();
     }
     world.put_rules(&zeros);
     driver.until_it_says("rule 2 gives every backend weight 0: its requests are answered with 500");

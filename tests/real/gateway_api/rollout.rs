@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::world::{World, backend, rule, rules};
 use crate::support::servers::until;
 
+/// The page for people who adopt it.
+const PAGE: &str = include_str!("../../../docs/kubernetes.md");
+
 const SOON: Duration = Duration::from_secs(30);
 
 const EVERYTHING: &str =
@@ -144,4 +147,22 @@ fn every_rule_of_the_versions_gets_the_share_and_other_backends_keep_theirs() {
     world.shift(["rollback"]).with(0);
     driver.end().with(6);
     assert_eq!(world.others_rules(), rules);
+}
+
+#[test]
+fn the_role_of_the_documentation_is_enough_for_a_whole_rollout() {
+    let Some(mut world) = World::with(&rules()) else {
+        return;
+    };
+    world.users = EVERYTHING;
+    let yaml = PAGE.split("```yaml\n").find(|block| block.contains("kind: Role"));
+    let yaml = yaml.and_then(|block| block.split("```").next()).expect("a Role");
+    let role: Value = serde_saphyr::from_str(yaml).expect("YAML");
+    world.kubeconfig = world.namespace.user("rollgate", &role["rules"]).kubeconfig();
+    let driver = world.held_at_10();
+    world.shift(["set", "0"]).with(0);
+    driver.end().with(4);
+    let said = world.shift(["rollback"]).with(0).stderr;
+    assert!(!said.contains("forbidden"), "{said}");
+    world.assert_all_on_blue();
 }
