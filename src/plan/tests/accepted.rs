@@ -178,7 +178,13 @@ fn every_key_is_in(root: &serde_json::Value, schema: &serde_json::Value, value: 
                 let choices = schema["oneOf"].as_array().into_iter().flatten();
                 let known = std::iter::once(schema)
                     .chain(choices)
-                    .find_map(|schema| schema["properties"].get(key));
+                    .find_map(|schema| schema["properties"].get(key))
+                    // A mapping whose keys are the author's own names.
+                    .or_else(|| {
+                        schema
+                            .get("additionalProperties")
+                            .filter(|names| names.is_object())
+                    });
                 every_key_is_in(
                     root,
                     known.unwrap_or_else(|| panic!("{key} is not in the schema")),
