@@ -122,15 +122,15 @@ fn a_gate_waits_for_a_go_and_the_driver_sees_it() {
     let Some(mut world) = World::simulated() else {
         return;
     };
-    world.plan.steps = vec![(5, "600ms"), (10, "1h")];
-    world.plan.gates = vec!["500ms"];
+    world.plan.steps = vec![(5, "3100ms"), (10, "1h")];
+    world.plan.gates = vec!["3s"];
     world.shift(["start"]).with(0);
     world
         .shift(["approve", "go"])
         .with(3)
         .saying("refused: nothing waits");
     let driver = world.begin(["run"]);
-    driver.until_it_says("waits for a person: the gate at 500ms of the canary waits for a go");
+    driver.until_it_says("waits for a person: the gate at 3s of the canary waits for a go");
     thread::sleep(Duration::from_secs(2));
     assert!(world.share() < Some(10), "it waits");
     world
