@@ -336,9 +336,12 @@ fn driver(by: By<'_>, since: Timestamp) -> Driver {
     }
 }
 
-/// `shop-20270115T080000Z`: sorts by time, and is fit for a file's or an artifact's name.
+/// `shop-20270115T080000.123Z`: sorts by time, and is fit for a file's or an artifact's name.
+///
+/// With the millisecond, because a driver knows its rollout by it: a router that was set back may begin its
+/// generations anew, and the next rollout within a second must not look like an older record of this one.
 fn rollout_id(service: &str, at: Timestamp) -> String {
-    format!("{service}-{}", at.strftime("%Y%m%dT%H%M%SZ"))
+    format!("{service}-{}", at.strftime("%Y%m%dT%H%M%S%.3fZ"))
 }
 
 fn shortened(reason: String) -> String {

@@ -304,3 +304,10 @@ fn a_rescue_is_above_every_generation_there_was() {
     assert!(rescued(&Unreadable::Foreign(String::new())).generation > 1_000_000_000);
     assert_eq!(rescued(&Unreadable::Foreign(String::new())).weight, Weight::ZERO);
 }
+
+#[test]
+fn two_rollouts_of_one_second_have_names_of_their_own() {
+    let at = |millisecond: i64| Timestamp::from_millisecond(1_800_000_000_000 + millisecond).unwrap();
+    assert_eq!(rollout_id("shop", at(7)), "shop-20270115T080000.007Z");
+    assert_ne!(rollout_id("shop", at(7)), rollout_id("shop", at(8)));
+}
