@@ -21,8 +21,9 @@ pub async fn finish(command: impl Future<Output = anyhow::Result<Outcome>>) -> E
     match command.await {
         Ok(outcome) => ExitCode::from(outcome.code()),
         Err(error) => {
-            say(&format!("error: {}", chain(&error)));
+            // First what is shown at the run's top: a runner whose terminal closes may lose the last line.
             annotate(&error);
+            say(&format!("error: {}", chain(&error)));
             let usage = error.downcast_ref::<Usage>().is_some();
             ExitCode::from(if usage { 2 } else { 1 })
         }
