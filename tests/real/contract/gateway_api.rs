@@ -1,12 +1,15 @@
 //! Gateway API: one HTTPRoute with rules of others, in a real API server, and a Gateway that accepts everything.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use rollgate::providers::traffic::{Router, Users, gateway_api};
 use serde_json::{Value, json};
 
 use super::bed::{Bed, cluster};
-use crate::support::kube::{Cluster, Gateway, Namespace};
+use crate::support::{
+    kube::{Cluster, Gateway, Namespace},
+    servers::until,
+};
 
 const KIND: &str = "HTTPRoute";
 
@@ -92,11 +95,16 @@ impl Bed for GatewayApi {
         let namespace = Cluster::shared()?.namespace("contract-gateway");
         apply(&namespace);
         let kubeconfig = namespace.admin().kubeconfig();
-        Some(Self {
+        let bed = Self {
             _gateway: Gateway::of(&namespace),
             namespace,
             kubeconfig,
-        })
+        };
+        // A route that has users was accepted long ago.
+        until("the route is accepted", Duration::from_secs(30), || {
+            bed.object()["status"]["parents"][1].is_object().then_some(())
+        });
+        Some(bed)
     }
 
     fn router(&self, users: Users) -> Box<dyn Router> {
