@@ -30,6 +30,8 @@ pub async fn promote(router: &dyn Router, desk: &mut Desk, dry_run: bool) -> any
         let here = record.state_in_words();
         match record.state {
             State::Promoted { .. } if !seen.torn => return Ok(Answer::Recorded(record)),
+            // Cut off between two places of the router: written again as it is.
+            State::Promoted { .. } => {}
             State::Holding { .. } if record.phase == Phase::Canary => {
                 return refused(format!(
                     "the rollout is {here} of its canary: promote belongs to production (shift-traffic start --phase \
@@ -49,7 +51,10 @@ pub async fn promote(router: &dyn Router, desk: &mut Desk, dry_run: bool) -> any
                 ));
             }
         }
-        let after = record.after(Move::Promote, desk.by())?;
+        let after = match record.state {
+            State::Promoted { .. } => record,
+            _ => record.after(Move::Promote, desk.by())?,
+        };
         if dry_run {
             return Ok(Answer::WouldWrite(router.describe(&seen, &after)));
         }

@@ -1,6 +1,7 @@
 //! Against real servers. A server that is not installed is a test skipped, loudly; in CI it is a failure.
 
 mod assign;
+mod beds;
 mod contract;
 mod gateway_api;
 mod haproxy;
@@ -10,6 +11,7 @@ mod kube;
 mod nginx;
 mod operations;
 mod prometheus;
+mod reliability;
 mod servers;
 mod services;
 mod stacks;

@@ -1,17 +1,11 @@
 //! What every router promises, kept by each of them against its real part: one set of tests, a bed for each.
 //!
-//! A bed is a small fresh world of one router ([`bed::Bed`]). It lives in a file here, and one line below lets it
-//! keep every promise, each as a test under its own name.
+//! A bed is a small fresh world of one router ([`beds::Bed`]). One line below lets it keep every promise, each as a
+//! test under its own name.
 
-mod bed;
-mod gateway_api;
-mod haproxy;
-mod istio;
-mod nginx;
-mod object;
 mod promises;
-mod replica_ratio;
-mod service_selector;
+
+use super::beds;
 
 /// Every promise as a test of its own, on beds of one kind.
 macro_rules! contract {
@@ -42,7 +36,7 @@ macro_rules! contract {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $promise() {
-                    if let Some(bed) = <$bed as $crate::real::contract::bed::Bed>::make() {
+                    if let Some(bed) = <$bed as $crate::real::beds::Bed>::make() {
                         $crate::real::contract::promises::$group::$promise(&bed).await;
                     }
                 }
@@ -51,9 +45,12 @@ macro_rules! contract {
     };
 }
 
-contract!(on_haproxy, super::haproxy::Haproxy);
-contract!(on_istio, super::istio::Istio);
-contract!(on_a_service_selector, super::service_selector::ServiceSelector);
-contract!(on_a_replica_ratio, super::replica_ratio::ReplicaRatio);
-contract!(on_nginx, super::nginx::Nginx);
-contract!(on_gateway_api, super::gateway_api::GatewayApi);
+contract!(on_haproxy, super::beds::haproxy::Haproxy);
+contract!(on_istio, super::beds::istio::Istio);
+contract!(
+    on_a_service_selector,
+    super::beds::service_selector::ServiceSelector
+);
+contract!(on_a_replica_ratio, super::beds::replica_ratio::ReplicaRatio);
+contract!(on_nginx, super::beds::nginx::Nginx);
+contract!(on_gateway_api, super::beds::gateway_api::GatewayApi);

@@ -1,7 +1,6 @@
 //! Two who drive: the older leaves, and whatever it was about to write is not written.
 
 use std::{
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -9,6 +8,7 @@ use std::{
 use crate::support::{
     require,
     servers::until,
+    strace::struck,
     tool::signal,
     world::{World, record_of},
 };
@@ -104,30 +104,14 @@ fn a_stale_driver_with_a_bad_verdict_leaves_the_next_rollout_alone() {
 /// Stops the driver of an abandoned rollout at the `when`-th `call`, gives the rollout to others, lets it go
 /// on, and looks that it changes nothing.
 fn frozen_at(call: &str, when: u32, bad: bool) -> Option<bool> {
-    let strace = require("strace")?;
     let mut world = World::simulated()?;
     world.plan.steps = vec![(5, "400ms"), (10, "1h")];
     world.abandoned_at(0);
     if bad {
         world.meter().candidate_fails(0.3);
     }
-    let run = world.command(["run"]);
     let trace = world.path("trace");
-    let mut traced = Command::new(strace);
-    traced
-        .args(["-f", "-qqq", "-o"])
-        .arg(&trace)
-        .arg(format!("--trace={call}"))
-        .arg(format!("--inject={call}:signal=SIGSTOP:when={when}"))
-        .arg("--")
-        .arg(run.get_program())
-        .args(run.get_args())
-        .env_clear();
-    for (name, value) in run.get_envs() {
-        if let Some(value) = value {
-            traced.env(name, value);
-        }
-    }
+    let traced = struck(&world.command(["run"]), call, "SIGSTOP", when, &trace)?;
     let mut tracer = world.spawn(traced);
     let pid = until("the driver is there", SOON, || {
         let path = format!("/proc/{0}/task/{0}/children", tracer.pid());

@@ -1,7 +1,6 @@
 //! A rollout behind a real HAProxy, driven by the real tools.
 
 mod bad_input;
-mod crashes;
 mod decisions;
 mod drivers;
 mod main_job;

@@ -1,7 +1,7 @@
 //! A real nginx in front of two versions of a service.
 
 mod bad_input;
-mod crashes;
+mod interrupted;
 mod traffic;
 
 use jiff::Timestamp;

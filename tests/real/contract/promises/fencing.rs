@@ -7,7 +7,7 @@ use rollgate_domain::rollout::{moves::Move, record::Record};
 use tokio::sync::Barrier;
 
 use super::story::{assert_is, first, held, read, rollback, write};
-use crate::{real::contract::bed::Bed, support::world::after};
+use crate::{real::beds::Bed, support::world::after};
 
 pub(in crate::real::contract) async fn a_write_by_an_old_look_is_a_conflict_and_changes_nothing<B: Bed>(
     bed: &B,

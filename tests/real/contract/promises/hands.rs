@@ -10,7 +10,7 @@ use rollgate_domain::{
 };
 
 use super::story::{BY, assert_is, first, held, percent, read, rollback, start, write};
-use crate::{real::contract::bed::Bed, support::world::after};
+use crate::{real::beds::Bed, support::world::after};
 
 pub(in crate::real::contract) async fn a_share_changed_by_hand_is_drift_and_a_rollback_overwrites_it<
     B: Bed,

@@ -7,7 +7,7 @@ use rollgate_domain::{
 };
 
 use super::story::{assert_is, first, held, percent, read, write};
-use crate::{real::contract::bed::Bed, support::world::after};
+use crate::{real::beds::Bed, support::world::after};
 
 pub(in crate::real::contract) async fn a_router_without_a_record_is_at_0_and_has_none<B: Bed>(bed: &B) {
     let seen = read(bed).await;

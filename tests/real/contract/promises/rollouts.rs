@@ -8,7 +8,7 @@ use rollgate_domain::rollout::{
 
 use super::story::{BY, assert_is, first, held, read, rollback, start, write, write_by};
 use crate::{
-    real::contract::bed::Bed,
+    real::beds::Bed,
     support::{
         tool::{Ended, binary, run},
         world::after,

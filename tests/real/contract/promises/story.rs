@@ -12,7 +12,7 @@ use rollgate_domain::{
     weight::Weight,
 };
 
-use crate::{real::contract::bed::Bed, support::world::after};
+use crate::{real::beds::Bed, support::world::after};
 
 pub(super) const BY: By<'static> = By {
     run: "a run",

@@ -1,10 +1,18 @@
-//! What a router's real part must offer to be held to the contract.
+//! A small fresh world of each router on its real part, all of one form, so that one test holds them all.
+
+pub(super) mod gateway_api;
+pub(super) mod haproxy;
+pub(super) mod istio;
+pub(super) mod nginx;
+mod object;
+pub(super) mod replica_ratio;
+pub(super) mod service_selector;
 
 use std::path::{Path, PathBuf};
 
 use rollgate::providers::{
     cluster::Cluster,
-    traffic::{Router, Users},
+    traffic::{Ids, Preview, Router, Sticky, UserId, Users},
 };
 use tokio::runtime::Handle;
 
@@ -23,6 +31,14 @@ pub(crate) trait Bed: Sized {
 
     /// Nothing, said aloud by `require`, where the real part is missing.
     fn make() -> Option<Self>;
+
+    /// How this router may tell users apart, where it is the plan that says so.
+    fn users() -> Users {
+        Users::default()
+    }
+
+    /// Puts both versions behind the router, ready, where the bed is made without them.
+    fn deploy(&self) {}
 
     /// The provider, anew each time, as two processes would have two.
     fn router(&self, users: Users) -> Box<dyn Router>;
@@ -52,8 +68,27 @@ pub(crate) trait Bed: Sized {
     fn forget(&self);
 }
 
+/// By a header with a decimal id.
+fn sticky() -> Sticky {
+    Sticky {
+        by: UserId::Header("x-user-id".to_owned()),
+        ids: Ids::Decimal,
+    }
+}
+
+/// By rules of their own: decimal ids, and a header for a preview.
+fn with_rules() -> Users {
+    Users {
+        sticky: Some(sticky()),
+        preview: Some(Preview {
+            header: "x-preview".to_owned(),
+            value: "next".to_owned(),
+        }),
+    }
+}
+
 /// A client of the tools for the cluster that `kubeconfig` names, a new one each time.
-pub(super) fn cluster(kubeconfig: &Path) -> Cluster {
+fn cluster(kubeconfig: &Path) -> Cluster {
     let connect = || Handle::current().block_on(Cluster::by_kubeconfig(kubeconfig));
     tokio::task::block_in_place(connect).expect("a kubeconfig of the tests")
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use rollgate::providers::traffic::{Router, Users, haproxy};
 
-use super::bed::Bed;
+use super::Bed;
 use crate::support::world::{World, shop::http};
 
-pub(super) struct Haproxy {
+pub(crate) struct Haproxy {
     world: World,
     /// The value of our line before there was a rollout.
     before: String,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rollgate::providers::traffic::{Router, Users, istio};
 use serde_json::{Value, json};
 
-use super::bed::{Bed, cluster};
+use super::{Bed, cluster, object::deploy, with_rules};
 use crate::support::kube::{Cluster, Namespace};
 
 const KIND: &str = "VirtualService";
@@ -48,7 +48,7 @@ spec:
       route: [{ destination: { host: web-blue }, weight: 100 }, { destination: { host: web-green }, weight: 0 }]
 "#;
 
-pub(super) struct Istio {
+pub(crate) struct Istio {
     namespace: Namespace<'static>,
     kubeconfig: PathBuf,
 }
@@ -107,6 +107,14 @@ impl Bed for Istio {
         };
         bed.apply();
         Some(bed)
+    }
+
+    fn users() -> Users {
+        with_rules()
+    }
+
+    fn deploy(&self) {
+        deploy(&self.namespace, Self::BACKENDS);
     }
 
     fn router(&self, users: Users) -> Box<dyn Router> {

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::support::kube::Namespace;
+
 const RECORD: &str = "rollgate.dev/record";
 
 /// An object without what the API server, controllers and a rollout may change for good.
@@ -35,4 +37,17 @@ pub(super) fn edited(object: &Value) -> Value {
         .expect("a record")
         .replacen("\"shop-api\"", "\"<shop-api>\"", 1);
     json!({ "metadata": { "annotations": { RECORD: text } } })
+}
+
+/// Deployments of two pods and Services of these names, ready.
+pub(super) fn deploy(namespace: &Namespace<'_>, names: [&str; 2]) {
+    for name in names {
+        let pods = format!("app=web,version={name}");
+        namespace.deployment(name, &pods, 2);
+        namespace.service(name, &pods);
+    }
+    for name in names {
+        namespace.wait_ready(name);
+        namespace.wait_endpoints(name, 2);
+    }
 }

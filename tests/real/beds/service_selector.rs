@@ -6,7 +6,7 @@ use rollgate::providers::traffic::{Router, Users, service_selector};
 use serde_json::{Value, json};
 
 use super::{
-    bed::{Bed, cluster},
+    Bed, cluster,
     object::{edited, quiet},
 };
 use crate::support::kube::{Cluster, Namespace};
@@ -23,7 +23,7 @@ spec:
   ports: [{ name: http, port: 80, targetPort: http }]
 ";
 
-pub(super) struct ServiceSelector {
+pub(crate) struct ServiceSelector {
     namespace: Namespace<'static>,
     kubeconfig: PathBuf,
 }

@@ -5,10 +5,10 @@ use std::{fs, path::PathBuf};
 use rollgate::providers::traffic::{Router, Users, nginx::hash};
 use rollgate_domain::weight::Weight;
 
-use super::bed::Bed;
+use super::{Bed, sticky};
 use crate::support::nginx::NginxWorld;
 
-pub(super) struct Nginx {
+pub(crate) struct Nginx {
     world: NginxWorld,
     /// The file before there was a rollout.
     before: String,
@@ -36,6 +36,13 @@ impl Bed for Nginx {
             })
             .collect();
         Some(Self { world, before, users })
+    }
+
+    fn users() -> Users {
+        Users {
+            sticky: Some(sticky()),
+            preview: None,
+        }
     }
 
     fn router(&self, users: Users) -> Box<dyn Router> {

@@ -6,7 +6,7 @@ use rollgate::providers::traffic::{Router, Users, replica_ratio};
 use serde_json::{Value, json};
 
 use super::{
-    bed::{Bed, cluster},
+    Bed, cluster,
     object::{edited, quiet},
 };
 use crate::support::{
@@ -16,7 +16,7 @@ use crate::support::{
 
 const PODS: u32 = 4;
 
-pub(super) struct ReplicaRatio {
+pub(crate) struct ReplicaRatio {
     namespace: Namespace<'static>,
     kubeconfig: PathBuf,
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use rollgate::providers::traffic::{Router, Users, gateway_api};
 use serde_json::{Value, json};
 
-use super::bed::{Bed, cluster};
+use super::{Bed, cluster, object::deploy, with_rules};
 use crate::support::{
     kube::{Cluster, Gateway, Namespace},
     servers::until,
@@ -48,7 +48,7 @@ spec:
 "#;
 
 /// Dropped in this order: the Gateway looks at the namespace.
-pub(super) struct GatewayApi {
+pub(crate) struct GatewayApi {
     _gateway: Gateway,
     namespace: Namespace<'static>,
     kubeconfig: PathBuf,
@@ -57,6 +57,13 @@ pub(super) struct GatewayApi {
 impl GatewayApi {
     fn object(&self) -> Value {
         self.namespace.get(KIND, "web")
+    }
+
+    /// A route that has users was accepted long ago.
+    fn is_accepted(&self) {
+        until("the route is accepted", Duration::from_secs(30), || {
+            self.object()["status"]["parents"][1].is_object().then_some(())
+        });
     }
 }
 
@@ -100,11 +107,16 @@ impl Bed for GatewayApi {
             namespace,
             kubeconfig,
         };
-        // A route that has users was accepted long ago.
-        until("the route is accepted", Duration::from_secs(30), || {
-            bed.object()["status"]["parents"][1].is_object().then_some(())
-        });
+        bed.is_accepted();
         Some(bed)
+    }
+
+    fn users() -> Users {
+        with_rules()
+    }
+
+    fn deploy(&self) {
+        deploy(&self.namespace, Self::BACKENDS);
     }
 
     fn router(&self, users: Users) -> Box<dyn Router> {
@@ -197,5 +209,6 @@ impl Bed for GatewayApi {
     fn forget(&self) {
         self.namespace.delete(KIND, "web");
         apply(&self.namespace);
+        self.is_accepted();
     }
 }

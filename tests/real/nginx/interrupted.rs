@@ -1,92 +1,19 @@
-//! Whatever dies when: the next run finishes it, and nginx serves nothing that is not recorded.
+//! Writes that were cut off, restarts of nginx and files that were put back.
 
 use std::{
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
-    os::unix::process::ExitStatusExt as _,
-    process::Command,
 };
 
 use rollgate::providers::traffic::Users;
 use rollgate_domain::rollout::{moves::Move, record::State};
 
 use super::{abandoned_at, record, seen, write};
-use crate::support::{nginx::NginxWorld, require, world::after};
+use crate::support::{nginx::NginxWorld, world::after};
 
 /// Users are told apart by nothing here.
 fn users() -> Users {
     Users::default()
-}
-
-/// Runs `command` and kills it before its `when`-th of `calls`; whether it was killed.
-fn killed(command: &Command, calls: &str, when: u32) -> Option<bool> {
-    let strace = require("strace")?;
-    let mut traced = Command::new(strace);
-    traced
-        .args(["-qqq", "-o", "/dev/null"])
-        .arg(format!("--trace={calls}"))
-        .arg(format!("--inject={calls}:signal=SIGKILL:when={when}"))
-        .arg("--")
-        .arg(command.get_program())
-        .args(command.get_args())
-        .env_clear();
-    for (name, value) in command.get_envs() {
-        if let Some(value) = value {
-            traced.env(name, value);
-        }
-    }
-    let ended = traced.output().expect("strace");
-    Some(ended.status.signal() == Some(9) || ended.status.code() == Some(137))
-}
-
-/// A rename puts the file before aside, the next one writes; then come the test, the reload and the questions.
-const CALLS: [&str; 4] = ["rename", "clone,clone3,vfork", "connect", "fsync"];
-
-fn finished_by_the_next(verb: &str) {
-    let Some(world) = NginxWorld::start("") else {
-        return;
-    };
-    let mut places = 0;
-    for calls in CALLS {
-        for when in 1..60 {
-            let held = if verb == "start" {
-                None
-            } else {
-                Some(abandoned_at(&world, &users(), 1))
-            };
-            let Some(was_killed) = killed(&world.command([verb]), calls, when) else {
-                return;
-            };
-            let here = seen(&world);
-            assert_eq!(here.drift, None, "{calls} {when}");
-            if let (Some(held), Some(share)) = (&held, here.share) {
-                assert!(share <= held.weight, "{calls} {when}: {share}");
-            }
-            world.shift(["rollback"]).with(0);
-            let here = seen(&world);
-            let share = here.share.map(rollgate_domain::weight::Weight::percent);
-            assert_eq!((share, here.torn), (Some(0), false), "{calls} {when}");
-            for user in 0..20 {
-                let id = format!("x-user-id: user-{user}\r\n");
-                assert_eq!(world.version("GET /", &id), "blue", "{calls} {when}");
-            }
-            if !was_killed {
-                break;
-            }
-            places += 1;
-        }
-    }
-    assert!(places > 5, "{verb} was killed at {places} places only");
-}
-
-#[test]
-fn a_rollback_that_is_killed_anywhere_is_finished_by_the_next() {
-    finished_by_the_next("rollback");
-}
-
-#[test]
-fn a_start_that_is_killed_anywhere_leaves_everybody_on_stable() {
-    finished_by_the_next("start");
 }
 
 #[test]

@@ -1,0 +1,4 @@
+//! Whatever dies, hangs, is late or works against it: the next run ends as if nothing had happened.
+
+mod crashes;
+mod place;
