@@ -130,16 +130,30 @@ fn wish_in_words(backend: &str, wish: Wish) -> String {
         Wish::Settled => format!("give {backend} back to its autoscaler"),
         Wish::Nothing => format!("scale {backend} down to 0"),
         Wish::WorkersQuiet => format!("stop the workers of {backend}"),
-        Wish::WorkersAsBefore => format!("start the workers of {backend}"),
+        Wish::WorkersAsBefore(_) => format!("start the workers of {backend}"),
     }
 }
 
-/// How many pods of stable carry everything: as recorded when the phase began, else as they are meant to be now.
+/// How many pods a version is meant to have, as far as that can be told now: a node that is drained, or an autoscaler
+/// that has not come after, makes it less for a moment only.
 #[must_use]
-pub fn whole(record: &Record, stable: &Stack) -> u32 {
-    let least = stable.autoscaler.as_ref().map_or(0, |autoscaler| autoscaler.min);
-    let now = stable.ready.max(stable.wanted).max(least);
-    record.whole.unwrap_or(now).max(1)
+pub fn meant(stack: &Stack) -> u32 {
+    let least = stack.autoscaler.as_ref().map_or(0, |autoscaler| autoscaler.min);
+    stack.ready.max(stack.wanted).max(least)
+}
+
+/// How many pods of stable carry everything: as recorded when the phase began, else as they are meant to be now. Not
+/// fewer than the candidate has for its share `current` where an autoscaler has decided that, or nothing is recorded:
+/// the night's pods do not carry the day.
+#[must_use]
+pub fn whole(record: &Record, both: &Both, current: Weight) -> u32 {
+    let on_candidate = capacity::needed(current, both.candidate.ready);
+    let whole = match (record.whole, &both.candidate.autoscaler) {
+        (Some(whole), None) => whole,
+        (Some(whole), Some(_)) => whole.max(on_candidate),
+        (None, _) => meant(&both.stable).max(on_candidate),
+    };
+    whole.max(1)
 }
 
 /// The part of the candidate's share `current` that stable cannot take back now; 0 where nobody can tell.
@@ -151,7 +165,7 @@ pub fn stays(known: &Known, record: &Record, current: Weight) -> Weight {
         Known::Both(both) => capacity::stays(
             current,
             both.stable.ready,
-            whole(record, &both.stable),
+            whole(record, both, current),
             both.candidate.ready,
         ),
         Known::Untold | Known::Unread(_) => Weight::ZERO,
@@ -199,7 +213,7 @@ pub fn before_rise(both: &Both, record: &Record, share: Weight) -> Vec<String> {
     if both.follow_shares() {
         return obstacles;
     }
-    let whole = whole(record, &both.stable);
+    let whole = whole(record, both, record.weight);
     let stays = capacity::stays(share, both.stable.ready, whole, both.candidate.ready.max(1));
     if stays > Weight::ZERO {
         obstacles.push(format!(
@@ -220,5 +234,5 @@ pub fn before_rise(both: &Both, record: &Record, share: Weight) -> Vec<String> {
 /// How many pods of the candidate carry `share`. An autoscaler may have given stable more by now than it had at first.
 #[must_use]
 pub fn needed(both: &Both, record: &Record, share: Weight) -> u32 {
-    capacity::needed(share, whole(record, &both.stable).max(both.stable.ready))
+    capacity::needed(share, whole(record, both, record.weight).max(both.stable.ready))
 }

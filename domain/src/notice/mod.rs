@@ -87,7 +87,7 @@ pub fn of(line: &Line) -> Option<Notice> {
         Event::LeftOver { what } => (Severity::Warning, "something is left to do".to_owned(), format!("{what}.")),
         Event::Unwatched { reason } => (
             Severity::Critical,
-            format!("NOBODY WATCHES {}, which has all the traffic", rollout),
+            format!("NOBODY WATCHES {}, whose candidate has {}", rollout, line.weight),
             format!("{reason}. Start a driver with shift-traffic run, or roll back with shift-traffic rollback."),
         ),
         Event::Set { from, reason } => {

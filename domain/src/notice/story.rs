@@ -42,7 +42,10 @@ pub fn in_words(line: &Line) -> String {
         Event::Prepared { what } => what.clone(),
         Event::LeftOver { what } => format!("left to do: {what}"),
         Event::Unwatched { reason } => {
-            format!("NOBODY WATCHES the candidate, which has all traffic: {reason}")
+            format!(
+                "NOBODY WATCHES the candidate, which has {}: {reason}",
+                line.weight
+            )
         }
         Event::Judged { sentence, .. } => sentence.clone(),
         Event::Hindered { obstacles } if obstacles.is_empty() => "nothing forbids a rise any more".to_owned(),

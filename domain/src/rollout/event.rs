@@ -92,7 +92,7 @@ pub enum Event {
         /// What, in words.
         what: String,
     },
-    /// The driver leaves while the candidate has all the traffic: it stays, and nobody watches.
+    /// The driver leaves while the candidate has users: they stay, and nobody watches.
     Unwatched {
         /// Why it leaves.
         reason: String,

@@ -158,8 +158,12 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         Err(ended) => {
             // A rollback that was cut off behind the router.
             let over = RolledBack {
-                outcome: Outcome::Done,
+                outcome: match ended.outcome {
+                    Outcome::Refused => Outcome::Done,
+                    other => other,
+                },
                 record: ended.record.clone(),
+                unconfirmed: Vec::new(),
             };
             afterwards.put_in_order(router, &mut desk, &over).await;
             desk.close(&ended.record, std::time::Duration::from_secs(10))

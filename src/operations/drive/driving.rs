@@ -12,6 +12,7 @@ use rollgate_domain::{
         next::{self, Finding},
         record::{Record, State},
     },
+    weight::Weight,
 };
 
 use super::{Ended, World, asking::Asked};
@@ -123,7 +124,8 @@ impl Driving {
                 self.record = after;
                 desk.note(&self.record, event);
             }
-            Err(WriteError::Conflict) => {}
+            // Whoever is faster again and again must not keep this driver from looking.
+            Err(WriteError::Conflict) => self.watch(world, desk).await,
             Err(error) => {
                 self.router_failed(chain(&error.into()), desk);
                 self.watch(world, desk).await;
@@ -131,40 +133,49 @@ impl Driving {
         }
     }
 
-    /// To share 0, resumable or passed. Tried until it holds, somebody newer has the rollout, or `patience`
-    /// is over (false).
-    pub(super) async fn lower(
+    /// Writes `step`, to share 0, resumable or passed, or what is recorded already to places that do not have it yet.
+    /// Tried until it holds, somebody newer has the rollout, or `patience` is over (false).
+    pub(super) async fn write_out(
         &mut self,
-        step: Move,
+        step: Option<Move>,
         router: &dyn Router,
         desk: &mut Desk,
         patience: SignedDuration,
     ) -> bool {
         let began = desk.clock.now();
         let from = self.record.weight;
+        // A write whose answer was bad may have been done.
+        let mut unheard = false;
         loop {
             let error = match router.read().await {
                 Err(error) => chain(&error),
                 Ok(seen) => {
                     let _ = self.adopt(&seen, desk);
-                    if self.record.generation > self.generation || !self.owns() || !self.record.is_active() {
+                    if self.record.generation > self.generation || !self.owns() {
                         return true;
                     }
-                    let Ok(after) = self.record.after(step.clone(), desk.by()) else {
+                    let moved = step
+                        .clone()
+                        .and_then(|step| self.record.after(step, desk.by()).ok());
+                    let is_whole = !seen.torn && seen.unreachable.is_empty();
+                    if moved.is_none() && is_whole {
+                        if unheard {
+                            self.note_end(from, desk);
+                        }
                         return true;
-                    };
+                    }
+                    let after = moved.unwrap_or_else(|| self.record.clone());
                     match router.write(&seen, &after).await {
                         Ok(_) => {
                             self.record = after;
-                            let event = match step {
-                                Move::Pause(reason) => Event::Paused { from, reason },
-                                _ => Event::Passed { from },
-                            };
-                            desk.note(&self.record, event);
+                            self.note_end(from, desk);
                             return true;
                         }
-                        Err(WriteError::Conflict) => continue,
-                        Err(error) => chain(&error.into()),
+                        Err(WriteError::Conflict) => "somebody else wrote at the same moment".to_owned(),
+                        Err(error) => {
+                            unheard = true;
+                            chain(&error.into())
+                        }
                     }
                 }
             };
@@ -174,6 +185,20 @@ impl Driving {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+    }
+
+    /// Tells of a write after which this driver leaves.
+    fn note_end(&self, from: Weight, desk: &mut Desk) {
+        let event = match &self.record.state {
+            State::Paused { reason, .. } => Event::Paused {
+                from,
+                reason: reason.clone(),
+            },
+            State::Passed => Event::Passed { from },
+            State::Promoted { .. } => Event::Promoted,
+            _ => return,
+        };
+        desk.note(&self.record, event);
     }
 
     /// The share could not be taken back, and this driver does not try on.

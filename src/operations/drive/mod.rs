@@ -174,12 +174,16 @@ pub async fn take(
         };
         if let Some(drift) = seen.drift.clone().filter(|_| !on_the_way) {
             // Writing would raise what somebody has lowered by hand.
-            desk.note(
-                &record,
+            let event = if seen.share == Some(Weight::ZERO) {
                 Event::Hindered {
                     obstacles: vec![drift],
-                },
-            );
+                }
+            } else {
+                Event::Unwatched {
+                    reason: format!("{drift}; nothing drives while that is so"),
+                }
+            };
+            desk.note(&record, event);
             return ended(Outcome::Hold, record);
         }
         let taken = record.after(Move::Take, desk.by())?;
@@ -237,7 +241,10 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
         Successor::Nobody
     };
     desk.journal.judgement(&world.watcher.judgement(&driver.record));
-    driver.watch(&mut world, desk).await;
+    // What is decided already needs no look first.
+    if !matches!(driver.record.state, State::RollingBack { .. }) && next::damage(&driver.record).is_none() {
+        driver.watch(&mut world, desk).await;
+    }
     loop {
         let behind = world.behind;
         let seen = driver.see(world.router, &behind, desk, &orders.pin).await;
@@ -300,7 +307,7 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
                 let leaving = leaving(&mut world.interrupt);
                 let lowered = tokio::select! {
                     biased;
-                    lowered = driver.lower(step, world.router, desk, ROLLING_BACK) => lowered,
+                    lowered = driver.write_out(Some(step), world.router, desk, ROLLING_BACK) => lowered,
                     () = leaving => false,
                 };
                 if !lowered {
@@ -324,6 +331,22 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
             Action::Unwatch(reason) => {
                 desk.note(&driver.record, Event::Unwatched { reason });
                 return driver.leave(Outcome::Hold, false, desk, interrupted).await;
+            }
+            // It is over, and not every place has heard of it: nobody else will write it again.
+            Action::Stop {
+                outcome: Outcome::Hold | Outcome::Done,
+                handed_over: false,
+            } if seen.as_ref().is_some_and(|seen| seen.torn) => {
+                let leaving = leaving(&mut world.interrupt);
+                let written = tokio::select! {
+                    biased;
+                    written = driver.write_out(None, world.router, desk, ROLLING_BACK) => written,
+                    () = leaving => false,
+                };
+                if !written {
+                    driver.give_up(desk);
+                    return driver.leave(Outcome::Stuck, false, desk, interrupted).await;
+                }
             }
             Action::Stop { outcome, handed_over } => {
                 return driver.leave(outcome, handed_over, desk, interrupted).await;

@@ -116,7 +116,7 @@ fn redeployed(version: &Version, stack: &Stack) -> bool {
 fn standing<'a>(record: &'a Record, both: &Both) -> Vec<(&'a str, Wish)> {
     let mut wishes = Vec::new();
     let (stable, candidate) = (record.stable.backend.as_str(), record.candidate.backend.as_str());
-    let whole = whole(record, &both.stable);
+    let whole = whole(record, both, record.weight);
     if both
         .stable
         .autoscaler
@@ -136,7 +136,8 @@ fn standing<'a>(record: &'a Record, both: &Both) -> Vec<(&'a str, Wish)> {
         wishes.push((quiet.0, Wish::WorkersQuiet));
     }
     if working.1.workers == Some(0) {
-        wishes.push((working.0, Wish::WorkersAsBefore));
+        let others = quiet.1.workers.max(quiet.1.workers_before).unwrap_or(0);
+        wishes.push((working.0, Wish::WorkersAsBefore(others)));
     }
     wishes
 }

@@ -48,14 +48,27 @@ pub struct Afterwards<'a> {
 impl Afterwards<'_> {
     /// Puts everything in order behind a rollback that is done; nothing for one that is not. May be repeated.
     pub async fn put_in_order(&self, router: &dyn Router, desk: &mut Desk, done: &RolledBack) {
-        let RolledBack { outcome, record } = done;
+        let RolledBack {
+            outcome,
+            record,
+            unconfirmed,
+        } = done;
         if *outcome != Outcome::Done || !matches!(record.state, State::RolledBack { .. }) {
             return;
         }
         let (stable, candidate) = (&record.stable.backend, &record.candidate.backend);
-        self.ask(desk, record, stable, Wish::WorkersAsBefore).await;
+        // In this order: two versions never work at the same queues.
         self.ask(desk, record, candidate, Wish::WorkersQuiet).await;
-        self.verify(desk, record).await;
+        self.ask(desk, record, stable, Wish::WorkersAsBefore(0)).await;
+        let verified = self.verify(desk, record).await;
+        if !verified || !unconfirmed.is_empty() {
+            let what = format!(
+                "{candidate} keeps its pods: it is not sure that no user meets it; run shift-traffic rollback again when \
+                 it is"
+            );
+            desk.note(record, Event::LeftOver { what });
+            return;
+        }
         let wish = if self.scale_down {
             Wish::Nothing
         } else {
@@ -84,8 +97,8 @@ impl Afterwards<'_> {
         };
         self.behind
             .describe(&[
-                (stable, Wish::WorkersAsBefore),
                 (candidate, Wish::WorkersQuiet),
+                (stable, Wish::WorkersAsBefore(0)),
                 (candidate, wish),
                 (stable, Wish::Settled),
             ])
@@ -118,10 +131,10 @@ impl Afterwards<'_> {
         )
     }
 
-    /// Asks the service itself who answers.
-    async fn verify(&self, desk: &mut Desk, record: &Record) {
+    /// Asks the service itself who answers; false if the candidate does.
+    async fn verify(&self, desk: &mut Desk, record: &Record) -> bool {
         let Some(sampler) = self.sampler else {
-            return;
+            return true;
         };
         let stable = [&record.stable.backend, &record.stable.version];
         match sampler.sample(REQUESTS).await {
@@ -134,7 +147,7 @@ impl Afterwards<'_> {
                         answers.len()
                     );
                     desk.note(record, Event::Prepared { what });
-                    return;
+                    return true;
                 }
                 let others: Vec<_> = others.into_iter().map(|other| format!("\"{other}\"")).collect();
                 let what = format!(
@@ -146,10 +159,12 @@ impl Afterwards<'_> {
                     others.join(", ")
                 );
                 desk.note(record, Event::LeftOver { what });
+                false
             }
             Err(error) => {
                 let what = format!("who answers users could not be checked: {}", chain(&error));
                 desk.note(record, Event::LeftOver { what });
+                true
             }
         }
     }

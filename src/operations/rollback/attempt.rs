@@ -27,7 +27,12 @@ const POINTS: u8 = 10;
 
 pub(super) enum Attempt {
     Already(Record),
-    Done { record: Record, from: Weight },
+    Done {
+        record: Record,
+        from: Weight,
+        /// Places that have not confirmed it, in words.
+        unconfirmed: Vec<String>,
+    },
     Again,
     Fenced(Record),
 }
@@ -74,13 +79,22 @@ pub(super) async fn attempt(
             return Err(failed(error, record));
         }
     };
-    if let Some(fence) = trying.fence
+    // A write whose answer was lost or bad may have been done: what this run has written is its own.
+    let is_own = matches!(&seen.record, Ok(Some(record)) if record.driver.run == desk.run);
+    if let Some(fence) = base.fence.filter(|_| !is_own)
         && let Some(theirs) = fenced(&seen, base.known, fence)
     {
         return Ok(Attempt::Fenced(theirs));
     }
     if let Some(record) = done_already(&seen) {
-        return Ok(Attempt::Already(record.clone()));
+        return Ok(match trying.unheard {
+            Some(from) if is_own => Attempt::Done {
+                record: record.clone(),
+                from,
+                unconfirmed: Vec::new(),
+            },
+            _ => Attempt::Already(record.clone()),
+        });
     }
     let target = rolled_back(&seen, base, desk, reason);
     let has = seen.share_of(&target.candidate.backend);
@@ -108,7 +122,7 @@ pub(super) async fn attempt(
     };
     if floor == Weight::ZERO {
         let from = has.unwrap_or(Weight::ZERO);
-        return put(router, &seen, target, from).await;
+        return put(router, &seen, target, from, trying).await;
     }
     if stays == Weight::ZERO {
         let here = seen.record.as_ref().ok().and_then(Option::as_ref);
@@ -117,7 +131,7 @@ pub(super) async fn attempt(
             .and_then(|(here, has)| lowered(here, floor.min(has), desk, reason));
         // Where nothing could be watched on its way it goes back at once.
         let record = lowered.unwrap_or(target);
-        return put(router, &seen, record, has.unwrap_or_default()).await;
+        return put(router, &seen, record, has.unwrap_or_default(), trying).await;
     }
     let short = Short {
         seen,
@@ -144,11 +158,24 @@ fn fenced(seen: &Seen, known: Option<&Record>, fence: u64) -> Option<Record> {
     }
 }
 
-async fn put(router: &dyn Router, seen: &Seen, record: Record, from: Weight) -> Result<Attempt, Box<Failed>> {
+async fn put(
+    router: &dyn Router,
+    seen: &Seen,
+    record: Record,
+    from: Weight,
+    trying: &mut Trying,
+) -> Result<Attempt, Box<Failed>> {
     match router.write(seen, &record).await {
-        Ok(_) => Ok(Attempt::Done { record, from }),
+        Ok(after) => Ok(Attempt::Done {
+            record,
+            from: trying.unheard.unwrap_or(from),
+            unconfirmed: after.unreachable,
+        }),
         Err(WriteError::Conflict) => Ok(Attempt::Again),
-        Err(error) => Err(failed(error.into(), record)),
+        Err(error) => {
+            trying.unheard.get_or_insert(from);
+            Err(failed(error.into(), record))
+        }
     }
 }
 
@@ -180,7 +207,7 @@ async fn in_part(
     let stable = &target.stable.backend;
     let (whole, mut why) = match &known {
         Known::Both(both) => {
-            let whole = whole(&target, &both.stable);
+            let whole = whole(&target, both, has.unwrap_or(Weight::FULL));
             (whole, short(stable, &both.stable, whole))
         }
         Known::Untold | Known::Unread(_) => (1, format!("{stable} cannot carry the traffic")),
@@ -205,13 +232,16 @@ async fn in_part(
     }
     if let Some(has) = has
         && let Some(lower) = worth_a_write(&here, has, stays, comes)
-        && let Some(lowered) = lowered(&here, lower, desk, reason)
+        && let Some(mut lowered) = lowered(&here, lower, desk, reason)
     {
+        // What the candidate's pods told of the load is told by them only as long as they have it.
+        if matches!(known, Known::Both(_)) {
+            lowered.whole = Some(whole);
+        }
         match router.write(&seen, &lowered).await {
             Ok(_) => {
                 let reason = format!("{reason}; {why}, so {} has to stay for now", lowered.weight);
                 here = lowered.clone();
-                trying.fence = trying.fence.map(|fence| fence.max(lowered.generation));
                 trying.wrote = Some(lowered);
                 desk.note(&here, Event::Lowered { from: has, reason });
             }
@@ -303,7 +333,7 @@ fn in_their_roles(blank: &Start, seen: &Seen) -> Start {
     start
 }
 
-fn fresh(base: &Base<'_>, desk: &Desk) -> Record {
+pub(super) fn fresh(base: &Base<'_>, desk: &Desk) -> Record {
     Record::start(base.blank.clone(), None, desk.by())
 }
 
@@ -328,7 +358,7 @@ pub async fn describe(
     if let Known::Both(both) = &known
         && stays(&known, &target, has) > Weight::ZERO
     {
-        let whole = whole(&target, &both.stable);
+        let whole = whole(&target, both, has);
         text.push_str(&format!("would wait: {}\n", short(stable, &both.stable, whole)));
         if way.behind.scale_up {
             text.push_str(&way.behind.describe(&[(stable, Wish::AtLeast(whole))]).await?);

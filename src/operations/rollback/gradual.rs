@@ -6,7 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::{
     analysis::{Outcome as Judged, Reason},
     exit::Outcome,
-    rollout::record::{Record, State},
+    rollout::{
+        moves::Move,
+        record::{Record, State},
+    },
     weight::Weight,
 };
 use tokio::sync::watch;
@@ -23,6 +26,9 @@ const LOOK: Weight = match Weight::constant(5) {
     None => Weight::ZERO,
 };
 
+/// How often it is written that somebody drives.
+const HEARTBEAT: SignedDuration = SignedDuration::from_secs(15);
+
 /// How the candidate is looked at on its way.
 pub struct Look<'a> {
     /// Makes a watcher of the lowered rollout; none where nobody can look.
@@ -35,7 +41,7 @@ pub struct Look<'a> {
 
 /// To 5 %, or to what the candidate has if that is less; a look; then [`super::roll_back`].
 ///
-/// The look ends early when it finds harm, when it sees nothing, and when the process is asked to leave: nothing is
+/// The look ends early when it finds harm, when the source is down, and when the process is asked to leave: nothing is
 /// left there without a watcher. Killed in the middle, the next run or rollback goes on from the record.
 pub async fn roll_back_gradually(
     router: &dyn Router,
@@ -50,13 +56,49 @@ pub async fn roll_back_gradually(
     if lowered.outcome != Outcome::Done || !on_the_way {
         return lowered;
     }
-    let ended = watched(&lowered.record, desk, look).await;
+    let (ended, record) = watched(lowered.record, router, desk, look).await;
     desk.journal.say(&ended);
-    settle(router, desk, &base, reason, way, Goal::Zero).await
+    // Meanwhile somebody may have ended this rollout and begun another.
+    let base = Base {
+        known: Some(&record),
+        blank: base.blank,
+        fence: Some(record.generation),
+    };
+    let done = settle(router, desk, &base, reason, way, Goal::Zero).await;
+    let is_back =
+        matches!(done.record.state, State::RolledBack { .. }) && done.record.rollout == record.rollout;
+    match done.outcome {
+        Outcome::Fenced if is_back => RolledBack {
+            outcome: Outcome::Done,
+            ..done
+        },
+        _ => done,
+    }
 }
 
-/// Watches `record` and says why it did not any longer.
-async fn watched(record: &Record, desk: &mut Desk, look: Look<'_>) -> String {
+/// Shows that somebody drives, where that is due; the record afterwards.
+async fn beat(record: Record, router: &dyn Router, desk: &Desk) -> Record {
+    if desk.clock.now().duration_since(record.driver.heartbeat) < HEARTBEAT {
+        return record;
+    }
+    let (Ok(seen), Ok(after)) = (router.read().await, record.after(Move::Beat, desk.by())) else {
+        return record;
+    };
+    let is_ours = seen.drift.is_none() && matches!(&seen.record, Ok(Some(here)) if *here == record);
+    if is_ours && router.write(&seen, &after).await.is_ok() {
+        return after;
+    }
+    // The rest of the rollback reads again.
+    record
+}
+
+/// Watches `record` and says why it did not any longer; the record as it was written last.
+async fn watched(
+    mut record: Record,
+    router: &dyn Router,
+    desk: &mut Desk,
+    look: Look<'_>,
+) -> (String, Record) {
     let Look {
         watcher,
         time,
@@ -64,36 +106,39 @@ async fn watched(record: &Record, desk: &mut Desk, look: Look<'_>) -> String {
     } = look;
     let clock = desk.clock;
     let until = clock.now().saturating_add(time).unwrap_or(Timestamp::MAX);
-    let Some(mut watcher) = watcher(record, clock.now()) else {
-        return "nobody can look at the candidate: the rest follows at once".to_owned();
+    let Some(mut watcher) = watcher(&record, clock.now()) else {
+        let why = "nobody can look at the candidate: the rest follows at once";
+        return (why.to_owned(), record);
     };
     watcher.begin_step(clock.now(), None);
+    let over = format!("looked at {} for {time:#}", record.weight);
     loop {
         let at = watcher.next_look_at(clock.now()).min(until);
         tokio::select! {
             biased;
             Ok(_) = interrupt.wait_for(Option::is_some) => {
-                return "asked to leave: the rest follows at once".to_owned();
+                return ("asked to leave: the rest follows at once".to_owned(), record);
             }
             () = clock.sleep_until(at) => {}
         }
         if clock.now() >= until {
-            return format!("looked at {} for {time:#}", record.weight);
+            return (over, record);
         }
         let Ok(verdict) = tokio::time::timeout(left(until, clock.now()), watcher.look(clock.now())).await
         else {
-            return format!("looked at {} for {time:#}", record.weight);
+            return (over, record);
         };
-        for sample in watcher.take_samples(record, verdict.at) {
+        for sample in watcher.take_samples(&record, verdict.at) {
             desk.journal.sample(&sample);
         }
         desk.journal.verdict(&verdict);
+        record = beat(record, router, desk).await;
         if verdict.saw_nothing_yet() {
             continue;
         }
         desk.journal.say(&verdict.sentence);
         if verdict.outcome == Judged::Rollback || verdict.reason == Some(Reason::Down) {
-            return "the rest follows at once".to_owned();
+            return ("the rest follows at once".to_owned(), record);
         }
     }
 }

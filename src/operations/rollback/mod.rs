@@ -12,6 +12,7 @@ pub mod gradual;
 
 use std::time::Duration;
 
+use anyhow::anyhow;
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::{
     exit::Outcome,
@@ -25,11 +26,14 @@ use rollgate_domain::{
 
 use super::{capacity::Behind, desk::Desk};
 use crate::{error::chain, providers::traffic::Router};
-use attempt::{Attempt, Failed, Why, attempt};
+use attempt::{Attempt, Failed, Why, attempt, fresh};
 pub use attempt::{describe, rolled_back};
 
 /// Between two tries while the router does not obey, or while stable's capacity is awaited.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// So many conflicts in a row are no accident any more, and are given time.
+const CONFLICTS: u32 = 10;
 
 /// How a rollback ended.
 #[derive(Debug)]
@@ -38,6 +42,8 @@ pub struct RolledBack {
     pub outcome: Outcome,
     /// What the router has now, as far as is known.
     pub record: Record,
+    /// Places that have not confirmed it, in words: the candidate may still have requests there.
+    pub unconfirmed: Vec<String>,
 }
 
 /// What to write where the router has no readable record.
@@ -105,8 +111,10 @@ pub async fn roll_back(
 /// What a rollback remembers from try to try.
 struct Trying {
     began: Timestamp,
-    /// The generation that may be overwritten; this rollback's own writes raise it.
-    fence: Option<u64>,
+    /// What the candidate had before the first write that was not answered well; it may have been done.
+    unheard: Option<Weight>,
+    /// Writes in a row that somebody else was faster than.
+    conflicts: u32,
     /// The last record that this rollback wrote.
     wrote: Option<Record>,
     /// Since when stable is short of capacity.
@@ -125,22 +133,50 @@ async fn settle(
 ) -> RolledBack {
     let mut trying = Trying {
         began: desk.clock.now(),
-        fence: base.fence,
+        unheard: None,
+        conflicts: 0,
         wrote: None,
         short_since: None,
         told: None,
     };
     loop {
-        let done = |outcome, record| RolledBack { outcome, record };
+        let done = |outcome, record| RolledBack {
+            outcome,
+            record,
+            unconfirmed: Vec::new(),
+        };
         let Failed { error, record, why } =
             match attempt(router, desk, base, reason, way, goal, &mut trying).await {
                 Ok(Attempt::Already(record)) => return done(Outcome::Done, record),
-                Ok(Attempt::Done { record, from }) => {
+                Ok(Attempt::Done {
+                    record,
+                    from,
+                    unconfirmed,
+                }) => {
                     note_done(desk, &record, from, reason, trying.began);
-                    return done(Outcome::Done, record);
+                    for what in &unconfirmed {
+                        desk.note(&record, Event::LeftOver { what: what.clone() });
+                    }
+                    return RolledBack {
+                        unconfirmed,
+                        ..done(Outcome::Done, record)
+                    };
                 }
                 Ok(Attempt::Fenced(record)) => return done(Outcome::Fenced, record),
-                Ok(Attempt::Again) => continue,
+                Ok(Attempt::Again) => {
+                    trying.conflicts += 1;
+                    if !trying.conflicts.is_multiple_of(CONFLICTS) {
+                        continue;
+                    }
+                    let known = trying.wrote.as_ref().or(base.known);
+                    Failed {
+                        error: anyhow!(
+                            "somebody else writes to the router all the time, or it refuses every write so"
+                        ),
+                        record: known.cloned().unwrap_or_else(|| fresh(base, desk)),
+                        why: Why::Router,
+                    }
+                }
                 Err(failed) => *failed,
             };
         let now = desk.clock.now();

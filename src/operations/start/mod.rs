@@ -132,7 +132,7 @@ pub async fn start(
         }
     };
     record.whole = match &known {
-        Known::Both(both) => Some(both.stable.ready),
+        Known::Both(both) => Some(capacity::meant(&both.stable)),
         Known::Untold | Known::Unread(_) => None,
     };
     if dry_run {

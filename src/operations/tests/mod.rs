@@ -108,6 +108,11 @@ pub(crate) struct FakeRouter {
     pub(crate) shares: Shares,
     /// So many writes fail first.
     pub(crate) refuses: Mutex<usize>,
+    /// So many writes are done, but not in every place, and are answered with an error; the next one mends that.
+    pub(crate) half_done: Mutex<usize>,
+    /// Places that never confirm a write.
+    pub(crate) silent: Vec<String>,
+    torn: Mutex<bool>,
 }
 
 impl FakeRouter {
@@ -120,6 +125,9 @@ impl FakeRouter {
             sessions: Mutex::new(None),
             shares: Shares::Every,
             refuses: Mutex::new(0),
+            half_done: Mutex::new(0),
+            silent: Vec::new(),
+            torn: Mutex::new(false),
         }
     }
 
@@ -144,7 +152,7 @@ impl FakeRouter {
             drift: by_hand.map(|share| format!("somebody set {share}")),
             token: record.as_ref().map(Record::encode).unwrap_or_default(),
             record: Ok(record),
-            torn: false,
+            torn: *self.torn.lock().expect("no panic"),
             unreachable: Vec::new(),
             capacity: self.up.map(|(stable, candidate)| Capacity {
                 stable,
@@ -171,11 +179,25 @@ impl Router for FakeRouter {
         if self.seen().token != seen.token {
             return Err(WriteError::Conflict);
         }
-        let line = format!("{} {}", record.candidate.backend, record.weight);
-        self.log.lock().expect("no panic").push(line);
+        // A heartbeat is no news.
+        let before = self.record.lock().expect("no panic").replace(record.clone());
+        if before.is_none_or(|before| before.state != record.state) {
+            let line = format!("{} {}", record.candidate.backend, record.weight);
+            self.log.lock().expect("no panic").push(line);
+        }
         *self.by_hand.lock().expect("no panic") = None;
-        *self.record.lock().expect("no panic") = Some(record.clone());
-        Ok(self.seen())
+        let mut half_done = self.half_done.lock().expect("no panic");
+        *self.torn.lock().expect("no panic") = *half_done > 0;
+        if *half_done > 0 {
+            *half_done -= 1;
+            return Err(WriteError::Unreachable(anyhow::anyhow!(
+                "the second process hangs"
+            )));
+        }
+        Ok(Seen {
+            unreachable: self.silent.clone(),
+            ..self.seen()
+        })
     }
 
     fn describe(&self, _: &Seen, record: &Record) -> String {
@@ -275,8 +297,13 @@ impl Stacks for FakeStacks {
                 stack.wanted = 0;
                 stack.ready = 0;
             }),
-            Wish::WorkersQuiet => self.change(backend, |stack| stack.workers = Some(0)),
-            Wish::WorkersAsBefore => self.change(backend, |stack| stack.workers = Some(3)),
+            Wish::WorkersQuiet => self.change(backend, |stack| {
+                stack.workers_before = stack.workers;
+                stack.workers = Some(0);
+            }),
+            Wish::WorkersAsBefore(count) => self.change(backend, |stack| {
+                stack.workers = Some(stack.workers_before.unwrap_or(count));
+            }),
             Wish::AsBefore | Wish::Settled => self.change(backend, |stack| {
                 stack.autoscaler = stack.autoscaler.as_ref().map(|_| autoscaler(2));
             }),
@@ -293,7 +320,9 @@ impl Stacks for FakeStacks {
             Wish::AsBefore | Wish::Settled => stack.autoscaler.is_none_or(|scaler| scaler.min == 2),
             Wish::Nothing => stack.wanted == 0,
             Wish::WorkersQuiet => stack.workers.is_none_or(|workers| workers == 0),
-            Wish::WorkersAsBefore => stack.workers != Some(0),
+            Wish::WorkersAsBefore(count) => {
+                stack.workers != Some(0) || stack.workers_before.unwrap_or(count) == 0
+            }
         };
         Ok((!is_so).then(|| format!("would ask {backend} for {wish:?}")))
     }

@@ -44,6 +44,8 @@ pub struct Stack {
     pub trouble: Option<String>,
     /// Background workers that are asked for, if it has any.
     pub workers: Option<u32>,
+    /// How many there were before [`Wish::WorkersQuiet`], where that is remembered.
+    pub workers_before: Option<u32>,
     /// Whether its share is nothing but its part of the pods. The router scales it then: nobody else may, and
     /// nobody waits for pods before a share is written.
     pub follows_share: bool,
@@ -76,6 +78,7 @@ pub enum Wish {
     Nothing,
     /// No background workers.
     WorkersQuiet,
-    /// Background workers as they were before [`Self::WorkersQuiet`].
-    WorkersAsBefore,
+    /// Background workers as they were before [`Self::WorkersQuiet`]; so many where there are none and none is
+    /// remembered: a candidate is deployed without, and gets as many as stable had.
+    WorkersAsBefore(u32),
 }

@@ -128,11 +128,22 @@ pub(super) fn record(object: &Value) -> Result<Option<Record>, Unreadable> {
     text(object).map(Record::decode).transpose()
 }
 
-/// The candidate that a record names which cannot be trusted any more: an edited or a newer one still says who it was.
+/// The candidate that the record names. One that cannot be trusted any more, because it was edited or is newer, still
+/// says who it was.
 pub(super) fn candidate(object: &Value) -> Option<String> {
     let mut values = serde_json::Deserializer::from_str(text(object)?).into_iter::<Value>();
     let record = values.next()?.ok()?;
     record["candidate"]["backend"].as_str().map(str::to_owned)
+}
+
+/// Stable and candidate of the plan's two backends: as the record says, which may be one that cannot be read; else in
+/// the plan's order.
+pub(super) fn roles<'b>(object: &Value, [first, second]: &'b [String; 2]) -> (&'b String, &'b String) {
+    if candidate(object).is_some_and(|candidate| candidate == *first) {
+        (second, first)
+    } else {
+        (first, second)
+    }
 }
 
 /// The operations that put the record `becomes` (none: no record) in the place of the one in `object`, if it is still

@@ -68,7 +68,8 @@ impl ServiceSelector {
         let value = selector.get(label).and_then(Value::as_str);
         let record = routed_object::record(object);
         let known = record.as_ref().ok().and_then(Option::as_ref);
-        let (stable, candidate) = known.map_or((first, second), |record| {
+        let roles = routed_object::roles(object, &self.backends);
+        let (stable, candidate) = known.map_or(roles, |record| {
             (&record.stable.backend, &record.candidate.backend)
         });
         let share = match value {

@@ -23,6 +23,7 @@ macro_rules! contract {
             hands: a_heartbeat_does_not_undo_a_hand_that_was_faster,
             hands: a_record_edited_by_hand_is_seen_and_a_rollback_overwrites_it,
             hands: a_record_that_is_gone_is_seen_and_a_rollback_writes_a_new_one,
+            hands: an_edited_record_still_says_who_the_candidate_was,
             rollouts: a_promotion_moves_no_traffic_and_a_rollback_undoes_it,
             rollouts: the_next_rollout_goes_the_other_way_round,
             rollouts: foreign_things_survive_byte_for_byte,

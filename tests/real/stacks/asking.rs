@@ -121,7 +121,10 @@ async fn workers_are_quiet_while_others_have_the_traffic() {
     assert_eq!(stacks.read("web").await.expect("a stack").workers, Some(2));
     stacks.ask("web", Wish::WorkersQuiet).await.expect("an answer");
     assert_eq!(stacks.read("web").await.expect("a stack").workers, Some(0));
-    stacks.ask("web", Wish::WorkersAsBefore).await.expect("an answer");
+    stacks
+        .ask("web", Wish::WorkersAsBefore(0))
+        .await
+        .expect("an answer");
     assert_eq!(stacks.read("web").await.expect("a stack").workers, Some(2));
 
     namespace.delete("Deployment", "worker");

@@ -112,7 +112,7 @@ async fn background_workers_run_where_all_the_users_are() {
             "green 50 %",
             "green 100 %",
             "blue WorkersQuiet",
-            "green WorkersAsBefore",
+            "green WorkersAsBefore(3)",
             "blue 0 %"
         ]
     );

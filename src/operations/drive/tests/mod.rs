@@ -253,3 +253,34 @@ async fn a_rollout_that_is_over_is_not_driven() {
     assert_eq!(ended.outcome, Outcome::Refused);
     assert_eq!(fake.shares(), [1, 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_not_every_place_has_is_written_until_every_place_has_it() {
+    use crate::operations::tests::{FakeRouter, Office, by, holding};
+    let record = holding(50).after(Move::Take, by()).expect("an active one");
+    for (step, says) in [
+        // Its own, answered badly twice.
+        (Some(Move::Pause("asked to leave".to_owned())), "paused"),
+        // A person's, cut off in the middle.
+        (None, "paused"),
+    ] {
+        let router = FakeRouter::new(Some(record.clone()));
+        let mut office = Office::new();
+        if step.is_none() {
+            *router.half_done.lock().expect("no panic") = 1;
+            let seen = router.read().await.expect("a look");
+            let paused = record
+                .after(Move::Pause("p95".to_owned()), by())
+                .expect("holding");
+            router.write(&seen, &paused).await.expect_err("half of it");
+        } else {
+            *router.half_done.lock().expect("no panic") = 2;
+        }
+        let mut driver = Driving::new(record.clone());
+        let patience = SignedDuration::from_mins(5);
+        assert!(driver.write_out(step, &router, &mut office.desk, patience).await);
+        assert!(!router.read().await.expect("a look").torn);
+        assert!(matches!(router.has().state, State::Paused { .. }));
+        assert!(office.events().contains(says), "{}", office.events());
+    }
+}

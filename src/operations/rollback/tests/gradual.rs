@@ -122,3 +122,46 @@ async fn what_has_no_share_to_look_at_goes_back_at_once() {
         (Outcome::Done, 0, vec!["green 0 %".to_owned()])
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_next_rollout_that_begins_during_the_look_is_left_alone() {
+    let router = FakeRouter::new(Some(holding(75)));
+    let next = async {
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        let mut next = holding(50);
+        next.rollout = "shop-of-tomorrow".to_owned();
+        *router.record.lock().expect("no panic") = Some(next);
+        std::future::pending::<()>().await;
+    };
+    let (done, _) = tokio::select! {
+        done = gradually(&router, Some(&GOOD), None) => done,
+        () = next => unreachable!("it waits for ever"),
+    };
+    assert_eq!((done.outcome, router.has().weight), (Outcome::Fenced, weight(50)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_by_somebody_else_during_the_look_is_done_too() {
+    let router = FakeRouter::new(Some(holding(75)));
+    let emergency = async {
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        rolled_back(&router, Behind::default(), &mut Office::new()).await;
+        std::future::pending::<()>().await;
+    };
+    let (done, _) = tokio::select! {
+        done = gradually(&router, Some(&GOOD), None) => done,
+        () = emergency => unreachable!("it waits for ever"),
+    };
+    assert_eq!((done.outcome, router.log().len()), (Outcome::Done, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_looks_shows_that_somebody_drives() {
+    let router = FakeRouter::new(Some(holding(75)));
+    tokio::select! {
+        _ = gradually(&router, Some(&GOOD), None) => unreachable!("it is not over"),
+        () = tokio::time::sleep(std::time::Duration::from_secs(100)) => {}
+    }
+    let last = router.has().driver.heartbeat;
+    assert!(last >= crate::operations::tests::at(80), "{last}");
+}

@@ -5,7 +5,11 @@ mod gradual;
 use jiff::SignedDuration;
 use rollgate_domain::{
     exit::Outcome,
-    rollout::{moves::Move, phase::Phase, record::State},
+    rollout::{
+        moves::Move,
+        phase::Phase,
+        record::{Record, State},
+    },
     weight::Weight,
 };
 
@@ -17,7 +21,10 @@ use crate::{
             FakeRouter, FakeStacks, Office, autoscaler, beginning, by, course, holding, promoted, weight,
         },
     },
-    providers::stacks::Stacks,
+    providers::{
+        stacks::Stacks,
+        traffic::{Router, Seen, WriteError},
+    },
 };
 
 fn base<'a>() -> Base<'a> {
@@ -101,6 +108,121 @@ async fn restart_forgets_a_rollback_in_progress() {
     assert!(matches!(&router.has().state, State::RolledBack { reason } if reason == "orders fail"));
 }
 
+/// As a driver with the fence of its own generation does it.
+async fn rolled_back_by_its_driver(router: &FakeRouter, office: &mut Office) -> RolledBack {
+    let known = router.has();
+    let base = Base {
+        known: Some(&known),
+        fence: Some(known.generation),
+        ..base()
+    };
+    let way = Way::router_only(SignedDuration::from_mins(5));
+    roll_back(router, &mut office.desk, base, "orders fail", &way).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_was_done_and_badly_answered_is_not_taken_for_another_drivers() {
+    for times in [1, 3] {
+        let router = FakeRouter::new(Some(holding(75)));
+        *router.half_done.lock().expect("no panic") = times;
+        let mut office = Office::new();
+        let done = rolled_back_by_its_driver(&router, &mut office).await;
+        let events = office.events();
+        assert_eq!(done.outcome, Outcome::Done, "{events}");
+        assert!(matches!(router.has().state, State::RolledBack { .. }));
+        assert!(
+            events.contains("rolled back") && events.contains("75 %"),
+            "{events}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_drivers_write_at_the_same_moment_is_still_a_fence() {
+    let router = FakeRouter::new(Some(holding(75)));
+    let known = router.has();
+    *router.record.lock().expect("no panic") = Some(known.after(Move::Take, by()).expect("an active one"));
+    let base = Base {
+        known: Some(&known),
+        fence: Some(known.generation),
+        ..base()
+    };
+    let mut office = Office::new();
+    let way = Way::router_only(SignedDuration::from_mins(5));
+    let done = roll_back(&router, &mut office.desk, base, "orders fail", &way).await;
+    assert_eq!((done.outcome, router.has().weight), (Outcome::Fenced, weight(75)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_router_that_always_finds_somebody_faster_is_a_router_that_does_not_obey() {
+    struct Busy(FakeRouter);
+    #[async_trait::async_trait]
+    impl Router for Busy {
+        async fn read(&self) -> anyhow::Result<Seen> {
+            self.0.read().await
+        }
+        async fn write(&self, _: &Seen, _: &Record) -> Result<Seen, WriteError> {
+            Err(WriteError::Conflict)
+        }
+        fn describe(&self, seen: &Seen, record: &Record) -> String {
+            self.0.describe(seen, record)
+        }
+    }
+    let router = Busy(FakeRouter::new(Some(holding(75))));
+    let mut office = Office::new();
+    let way = Way::router_only(SignedDuration::from_mins(2));
+    let done = roll_back(&router, &mut office.desk, base(), "orders fail", &way).await;
+    assert_eq!((done.outcome, office.second()), (Outcome::Stuck, 120));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_candidate_keeps_its_pods_while_a_gateway_has_not_confirmed_that_nobody_meets_it() {
+    let mut router = FakeRouter::new(Some(holding(75)));
+    router.silent = vec!["Gateway edge has not confirmed generation 7".to_owned()];
+    let stacks = FakeStacks::new(&router.log, 10, 10);
+    for name in ["blue", "green"] {
+        stacks.change(name, |stack| stack.autoscaler = Some(autoscaler(10)));
+    }
+    let mut office = Office::new();
+    let done = rolled_back(&router, behind(&stacks), &mut office).await;
+    let events = office.events();
+    assert_eq!(
+        (done.outcome, router.log()),
+        (Outcome::Done, vec!["green 0 %".to_owned()])
+    );
+    assert!(events.contains("has not confirmed generation 7"), "{events}");
+    assert!(events.contains("green keeps its pods"), "{events}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_nights_pods_are_not_taken_for_enough_at_noon() {
+    // At night 3 pods carried everything; at noon the candidate's autoscaler has 10 for it.
+    let mut night = holding(100);
+    night.whole = Some(3);
+    let router = FakeRouter::new(Some(night));
+    let stacks = FakeStacks::new(&router.log, 3, 10);
+    stacks.change("green", |stack| stack.autoscaler = Some(autoscaler(2)));
+    let mut office = Office::new();
+    rolled_back(&router, behind(&stacks), &mut office).await;
+    assert_eq!(
+        router.log(),
+        ["blue AtLeast(10)", "green 63 %", "green 0 %"],
+        "{}",
+        office.events()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_record_stable_is_measured_by_what_the_candidate_has() {
+    let router = FakeRouter::new(None);
+    *router.by_hand.lock().expect("no panic") = Some(weight(100));
+    let stacks = FakeStacks::new(&router.log, 1, 10);
+    let mut office = Office::new();
+    let done = rolled_back(&router, behind(&stacks), &mut office).await;
+    assert_eq!(done.outcome, Outcome::Done, "{}", office.events());
+    assert_eq!(router.log(), ["blue AtLeast(10)", "green 0 %"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dead_candidate_is_left_at_once() {
     let router = FakeRouter::new(Some(holding(75)));
@@ -175,6 +297,7 @@ async fn workers_sessions_pods_and_autoscaler_come_after_the_traffic_and_in_this
     let stacks = FakeStacks::new(&router.log, 10, 10);
     stacks.change("blue", |stack| {
         stack.workers = Some(0);
+        stack.workers_before = Some(3);
         stack.autoscaler = Some(autoscaler(10));
     });
     stacks.change("green", |stack| {
@@ -188,8 +311,8 @@ async fn workers_sessions_pods_and_autoscaler_come_after_the_traffic_and_in_this
         router.log(),
         [
             "green 0 %",
-            "blue WorkersAsBefore",
             "green WorkersQuiet",
+            "blue WorkersAsBefore(0)",
             "green AsBefore",
             "blue Settled"
         ]

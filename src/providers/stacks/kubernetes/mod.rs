@@ -91,7 +91,7 @@ impl Kubernetes {
     /// What `wish` changes of what is there now.
     async fn changes(&self, backend: &str, wish: Wish) -> anyhow::Result<Vec<Change>> {
         let what = match wish {
-            Wish::WorkersQuiet | Wish::WorkersAsBefore => {
+            Wish::WorkersQuiet | Wish::WorkersAsBefore(_) => {
                 let Some(name) = self.named_workers(backend) else {
                     return Ok(Vec::new());
                 };
@@ -135,12 +135,15 @@ impl Stacks for Kubernetes {
             Some(service) => Some(ready_endpoints(&self.slices(service).await?)),
             None => None,
         };
-        let (workers, no_workers) = match self.named_workers(backend) {
+        let (workers, workers_before, no_workers) = match self.named_workers(backend) {
             Some(name) => match self.get::<Deployment>(name).await? {
-                Some(workers) => (Some(replicas(&workers)), None),
-                None => (None, Some(missing_workers(name, backend))),
+                Some(workers) => {
+                    let before = dials(&workers, None).pods.kept().map(|kept| kept.before);
+                    (Some(replicas(&workers)), before, None)
+                }
+                None => (None, None, Some(missing_workers(name, backend))),
             },
-            None => (None, None),
+            None => (None, None, None),
         };
         let Some(selector) = pods else {
             let ready = endpoints.unwrap_or(0);
@@ -149,6 +152,7 @@ impl Stacks for Kubernetes {
                 wanted: ready,
                 trouble: no_workers,
                 workers,
+                workers_before,
                 ..Stack::default()
             });
         };
@@ -182,6 +186,7 @@ impl Stacks for Kubernetes {
             images: images(&deployment),
             trouble: (!troubles.is_empty()).then(|| troubles.join("; ")),
             workers,
+            workers_before,
             follows_share: self.follows_share(),
         })
     }
@@ -229,7 +234,7 @@ fn missing_workers(name: &str, backend: &str) -> String {
 fn without_selector(backend: &str, wish: Wish) -> anyhow::Result<Vec<Change>> {
     match wish {
         Wish::Hold(_) | Wish::AsBefore | Wish::Settled => Ok(Vec::new()),
-        Wish::AtLeast(_) | Wish::Nothing | Wish::WorkersQuiet | Wish::WorkersAsBefore => bail!(
+        Wish::AtLeast(_) | Wish::Nothing | Wish::WorkersQuiet | Wish::WorkersAsBefore(_) => bail!(
             "Service {backend} has no selector, so nobody knows what makes its endpoints: scale that by hand, or name \
              its Deployment in the plan as backends.{backend}.deployment"
         ),

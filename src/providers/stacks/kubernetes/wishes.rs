@@ -64,7 +64,10 @@ pub(super) fn changes(wish: Wish, dials: &Dials) -> Result<Vec<Change>, String> 
             changes.extend(pods.settle(pods.now));
         }
         Wish::WorkersQuiet => changes.extend(pods.turn(0, dials.kept())),
-        Wish::WorkersAsBefore => changes.extend(pods.settle(dials.before())),
+        Wish::WorkersAsBefore(count) => changes.extend(match dials.before() {
+            0 => pods.turn(count.max(pods.now), dials.kept()),
+            before => pods.settle(before),
+        }),
     }
     Ok(changes)
 }
@@ -165,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_wish_changes_what_it_must_and_no_more() {
-        use Wish::{AsBefore, AtLeast, Hold, Nothing, Settled};
+        use Wish::{AsBefore, AtLeast, Hold, Nothing, Settled, WorkersAsBefore};
         for (wish, dials, expected) in [
             (AtLeast(3), pods(1, ""), "Deployment web: replicas 1 -> 3"),
             (AtLeast(3), pods(5, ""), ""),
@@ -192,6 +195,20 @@ mod tests {
                 "Deployment web: replicas stays 3, for good",
             ),
             (Settled, pods(3, ""), ""),
+            (
+                WorkersAsBefore(3),
+                pods(0, "2, now 0"),
+                "Deployment web: replicas 0 -> 2",
+            ),
+            // Deployed without: as many as the other version had.
+            (WorkersAsBefore(3), pods(0, ""), "Deployment web: replicas 0 -> 3"),
+            (
+                WorkersAsBefore(3),
+                pods(0, "0, now 0"),
+                "Deployment web: replicas 0 -> 3",
+            ),
+            (WorkersAsBefore(3), pods(2, ""), ""),
+            (WorkersAsBefore(0), pods(0, ""), ""),
             // An autoscaler does not act at 0, and decides by itself elsewhere.
             (
                 AsBefore,

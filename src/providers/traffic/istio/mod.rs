@@ -193,7 +193,8 @@ fn understand(object: &Value, title: &str, names: &Names, users: &Users) -> anyh
     }
     let record = routed_object::record(object);
     let recorded = record.as_ref().ok().and_then(Option::as_ref);
-    let candidate = recorded.map_or(&names.backends[1], |record| &record.candidate.backend);
+    let (_, candidate) = routed_object::roles(object, &names.backends);
+    let candidate = recorded.map_or(candidate, |record| &record.candidate.backend);
     let index = names.backends.iter().position(|name| name == candidate);
 
     let mut drift = Vec::new();

@@ -101,8 +101,8 @@ impl ReplicaRatio {
             .filter_map(|(label, value)| Some((label.clone(), value.as_str()?.to_owned())))
             .collect();
         let record = routed_object::record(&object).ok().flatten();
-        let [first, second] = &self.backends;
-        let (stable, candidate) = record.as_ref().map_or((first, second), |record| {
+        let roles = routed_object::roles(&object, &self.backends);
+        let (stable, candidate) = record.as_ref().map_or(roles, |record| {
             (&record.stable.backend, &record.candidate.backend)
         });
         let (stable, candidate) =

@@ -9,7 +9,10 @@ use rollgate_domain::{
     weight::Weight,
 };
 
-use super::story::{BY, assert_is, first, held, percent, read, rollback, start, write};
+use super::{
+    rollouts::{full, shift_traffic},
+    story::{BY, assert_is, first, held, percent, read, rollback, start, write},
+};
 use crate::{real::beds::Bed, support::world::after};
 
 pub(in crate::real::contract) async fn a_share_changed_by_hand_is_drift_and_a_rollback_overwrites_it<
@@ -75,6 +78,26 @@ pub(in crate::real::contract) async fn a_record_that_is_gone_is_seen_and_a_rollb
     let written = driver.write(&seen_before, &after(&record, Move::Beat)).await;
     assert!(matches!(written, Err(WriteError::Conflict)), "{written:?}");
     rescued(bed, &Unreadable::Foreign("no record".to_owned())).await;
+}
+
+/// After a promotion the first backend is the candidate: to guess by the plan's order would give it everybody.
+pub(in crate::real::contract) async fn an_edited_record_still_says_who_the_candidate_was<B: Bed>(bed: &B) {
+    let mut finished = full::<B>();
+    for step in [Move::Promote, Move::Finish] {
+        write(bed, &finished).await;
+        finished = after(&finished, step);
+    }
+    write(bed, &finished).await;
+    let [first, second] = B::BACKENDS;
+    let ready = Record::start(start::<B>([second, first]), Some(&finished), BY);
+    write(bed, &ready).await;
+    let held = after(&ready, Move::Raise);
+    write(bed, &held).await;
+    bed.edit_record();
+    let seen = read(bed).await;
+    assert_eq!((seen.candidate.as_str(), seen.share), (first, Some(held.weight)));
+    shift_traffic(bed, "rollback").with(0);
+    assert_eq!(bed.live(), 100);
 }
 
 /// A rollback that has nothing to go by.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The record that gives the candidate everything.
-fn full<B: Bed>() -> Record {
+pub(super) fn full<B: Bed>() -> Record {
     let last = B::SHARES.len() - 1;
     let mut record = held::<B>();
     for _ in 0..last {
@@ -144,7 +144,7 @@ pub(in crate::real::contract) async fn the_tools_find_it_by_the_plan_and_take_it
 }
 
 /// The tool with the bed's plan, and with metrics that nobody serves.
-fn shift_traffic<B: Bed>(bed: &B, verb: &str) -> Ended {
+pub(super) fn shift_traffic<B: Bed>(bed: &B, verb: &str) -> Ended {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let plan = folder.path().join("rollgate.yml");
     let text = format!(
