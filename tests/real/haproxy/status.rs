@@ -1,6 +1,6 @@
 //! What a person sees during an incident, whatever is broken.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use rollgate_domain::rollout::{moves::Move, phase::Severity};
 use serde_json::Value;
@@ -34,9 +34,15 @@ fn the_screen_says_what_is_recorded_live_and_measured_and_that_nobody_drives() {
     sampled(&mut world);
     world.plan.steps = vec![(50, "1h"), (100, "1h")];
     world.plan.gates = vec!["300ms"];
-    let driver = world.held_at(50);
-    thread::sleep(Duration::from_millis(500));
-    let screen = world.shift(["status"]).with(0).stdout;
+    // It holds the share already: before a gate that is due nobody would raise it.
+    world.abandoned_at(0);
+    let driver = world.begin(["run"]);
+    let screen = until("the driver has judged", Duration::from_secs(30), || {
+        let screen = world.shift(["status"]).with(0).stdout;
+        let judged = screen.contains("WATCH") || screen.contains("HEALTHY");
+        let ours = screen.contains(&format!("process {} on ", driver.pid()));
+        (judged && ours && screen.contains("gate")).then_some(screen)
+    });
     for name in ["recorded", "router"] {
         assert_eq!(row(&screen, name), "[##########..........] 50 %");
     }

@@ -191,7 +191,10 @@ impl World {
     /// `shift-traffic` with this world's plan and journal.
     pub(crate) fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let plan = self.path("plan.yml");
-        fs::write(&plan, self.plan.text()).expect("the plan");
+        // In one: a driver beside the test may be reading it.
+        let new = self.path("plan.new");
+        fs::write(&new, self.plan.text()).expect("the plan");
+        fs::rename(&new, &plan).expect("the plan");
         let mut command = binary("shift-traffic");
         command
             .env("ROLLGATE_PLAN", plan)
