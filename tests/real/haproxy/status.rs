@@ -41,7 +41,7 @@ fn the_screen_says_what_is_recorded_live_and_measured_and_that_nobody_drives() {
         let screen = world.shift(["status"]).with(0).stdout;
         let judged = screen.contains("WATCH") || screen.contains("HEALTHY");
         let ours = screen.contains(&format!("process {} on ", driver.pid()));
-        (judged && ours && screen.contains("gate")).then_some(screen)
+        (judged && ours && screen.contains("WAITS")).then_some(screen)
     });
     for name in ["recorded", "router"] {
         assert_eq!(row(&screen, name), "[##########..........] 50 %");
