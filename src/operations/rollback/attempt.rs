@@ -100,23 +100,11 @@ pub(super) async fn attempt(
         trying.told = Some(what.clone());
         desk.note(&target, Event::Prepared { what });
     }
-    // A share that nobody can tell is at most everything; it is lowered to 0 or not at all.
-    let stays = stays(&known, &target, has.unwrap_or(Weight::FULL));
-    let floor = match goal {
-        Goal::Zero => stays,
-        Goal::Step(weight) => stays.max(weight),
-    };
-    if floor == Weight::ZERO {
-        let from = has.unwrap_or(Weight::ZERO);
-        return put(router, &seen, target, from).await;
-    }
+    let stays = stays_at(&seen, &known, &target, has);
     if stays == Weight::ZERO {
-        let here = seen.record.as_ref().ok().and_then(Option::as_ref);
-        let lowered = here
-            .zip(has)
-            .and_then(|(here, has)| lowered(here, floor.min(has), desk, reason));
+        let step = on_the_way(&seen, goal, has, desk, reason);
         // Where nothing could be watched on its way it goes back at once.
-        let record = lowered.unwrap_or(target);
+        let record = step.unwrap_or(target);
         return put(router, &seen, record, has.unwrap_or_default()).await;
     }
     let short = Short {
@@ -244,6 +232,30 @@ fn worth_a_write(here: &Record, has: Weight, stays: Weight, comes: bool) -> Opti
         _ => true,
     };
     worth.then_some(stays.min(has))
+}
+
+/// The part of the candidate's share that stable cannot take back now, as a share that the router can give. A share
+/// that nobody can tell is at most everything: it is lowered to 0 or not at all.
+pub(super) fn stays_at(seen: &Seen, known: &Known, target: &Record, has: Option<Weight>) -> Weight {
+    seen.shares
+        .at_least(stays(known, target, has.unwrap_or(Weight::FULL)))
+}
+
+/// The record of a stop on the way to 0; none where there is no such share, or nothing that could be watched there.
+pub(super) fn on_the_way(
+    seen: &Seen,
+    goal: Goal,
+    has: Option<Weight>,
+    desk: &Desk,
+    reason: &str,
+) -> Option<Record> {
+    let Goal::Step(step) = goal else { return None };
+    let here = seen.record.as_ref().ok().and_then(Option::as_ref);
+    let to = seen.shares.at_most(step.min(has?));
+    // What has nothing is written at 0 in one go.
+    (to > Weight::ZERO)
+        .then(|| lowered(here?, to, desk, reason))
+        .flatten()
 }
 
 /// On the way back, where the state knows such a thing.

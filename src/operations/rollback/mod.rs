@@ -25,8 +25,8 @@ use rollgate_domain::{
 
 use super::{capacity::Behind, desk::Desk};
 use crate::{error::chain, providers::traffic::Router};
-use attempt::{Attempt, Failed, Why, attempt};
 pub use attempt::{describe, rolled_back};
+use attempt::{Attempt, Failed, Why, attempt};
 
 /// Between two tries while the router does not obey, or while stable's capacity is awaited.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -82,7 +82,7 @@ impl Way<'_> {
 enum Goal {
     /// To 0, for good.
     Zero,
-    /// To this share, or what the candidate has if that is less.
+    /// To this share, or what the candidate has if that is less, or the next one below that the router can give.
     Step(Weight),
 }
 

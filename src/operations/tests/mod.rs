@@ -171,6 +171,9 @@ impl Router for FakeRouter {
         if self.seen().token != seen.token {
             return Err(WriteError::Conflict);
         }
+        if let Some(why) = self.shares.refusal(record.weight) {
+            return Err(WriteError::Rejected(why));
+        }
         let line = format!("{} {}", record.candidate.backend, record.weight);
         self.log.lock().expect("no panic").push(line);
         *self.by_hand.lock().expect("no panic") = None;

@@ -158,6 +158,30 @@ impl Shares {
             Self::Every | Self::Only { .. } => None,
         }
     }
+
+    /// The largest one that is not above `weight`.
+    #[must_use]
+    pub fn at_most(&self, weight: Weight) -> Weight {
+        match self {
+            Self::Every => weight,
+            Self::Only { these, .. } => {
+                let below = these.iter().filter(|share| **share <= weight);
+                below.max().copied().unwrap_or(Weight::ZERO)
+            }
+        }
+    }
+
+    /// The smallest one that is not below `weight`.
+    #[must_use]
+    pub fn at_least(&self, weight: Weight) -> Weight {
+        match self {
+            Self::Every => weight,
+            Self::Only { these, .. } => {
+                let above = these.iter().filter(|share| **share >= weight);
+                above.min().copied().unwrap_or(Weight::FULL)
+            }
+        }
+    }
 }
 
 /// How many servers of each backend are up.

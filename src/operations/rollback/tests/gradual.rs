@@ -71,6 +71,23 @@ async fn a_candidate_with_less_is_not_raised_for_the_look() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_router_without_5_percent_stops_at_the_next_share_below_or_nowhere() {
+    for (these, log, longest) in [
+        (vec![0, 100], vec!["green 0 %"], 0),
+        (vec![0, 2, 4, 75, 100], vec!["green 4 %", "green 0 %"], 120),
+    ] {
+        let mut router = FakeRouter::new(Some(holding(75)));
+        router.shares = only(these);
+        let (done, seconds) = gradually(&router, Some(&GOOD), None).await;
+        assert_eq!(
+            (router.log(), seconds),
+            (log.iter().map(ToString::to_string).collect(), longest)
+        );
+        assert_eq!(done.outcome, Outcome::Done);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn harm_no_metrics_and_an_order_to_leave_end_the_look() {
     let bad = Meter {
         error_rate: 0.5,

@@ -17,7 +17,7 @@ use crate::{
             FakeRouter, FakeStacks, Office, autoscaler, beginning, by, course, holding, promoted, weight,
         },
     },
-    providers::stacks::Stacks,
+    providers::{stacks::Stacks, traffic::Shares},
 };
 
 fn base<'a>() -> Base<'a> {
@@ -32,6 +32,13 @@ fn behind(stacks: &FakeStacks) -> Behind<'_> {
     Behind {
         stacks: Some(stacks as &dyn Stacks),
         scale_up: true,
+    }
+}
+
+fn only(these: Vec<u8>) -> Shares {
+    Shares::Only {
+        these: these.into_iter().map(weight).collect(),
+        because: "it is one of these".to_owned(),
     }
 }
 
@@ -65,6 +72,19 @@ async fn switch_to_stable_before_stable_has_capacity() {
     assert!((20..25).contains(&office.second()), "{}", office.second());
     let events = office.events();
     assert!(events.contains("blue has 4 of 10 ready"), "{events}");
+    assert!(!events.contains("STUCK"), "{events}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_router_that_only_switches_switches_when_stable_can_carry_everything() {
+    let mut router = FakeRouter::new(Some(holding(100)));
+    router.shares = only(vec![0, 100]);
+    let stacks = FakeStacks::new(&router.log, 4, 10);
+    let mut office = Office::new();
+    let done = rolled_back(&router, behind(&stacks), &mut office).await;
+    assert_eq!(router.log(), ["blue AtLeast(10)", "green 100 %", "green 0 %"]);
+    assert_eq!(done.outcome, Outcome::Done);
+    let events = office.events();
     assert!(!events.contains("STUCK"), "{events}");
 }
 
