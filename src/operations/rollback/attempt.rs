@@ -318,34 +318,3 @@ fn in_their_roles(blank: &Start, seen: &Seen) -> Start {
 fn fresh(base: &Base<'_>, desk: &Desk) -> Record {
     Record::start(base.blank.clone(), None, desk.by())
 }
-
-/// What a rollback would write and ask for now, and the record after it: for `--dry-run`.
-///
-/// # Errors
-///
-/// The router, or what runs behind it, cannot be read.
-pub async fn describe(
-    router: &dyn Router,
-    desk: &Desk,
-    base: &Base<'_>,
-    reason: &str,
-    way: &Way<'_>,
-) -> anyhow::Result<(String, Record)> {
-    let seen = router.read().await?;
-    let target = rolled_back(&seen, base, desk, reason);
-    let (stable, candidate) = (target.stable.backend.as_str(), target.candidate.backend.as_str());
-    let has = seen.share_of(candidate).unwrap_or(Weight::FULL);
-    let known = way.behind.count(&seen, stable, candidate).await;
-    let mut text = String::new();
-    if let Known::Both(both) = &known
-        && stays(&known, &target, has) > Weight::ZERO
-    {
-        let whole = whole(&target, &both.stable);
-        text.push_str(&format!("would wait: {}\n", short(stable, &both.stable, whole)));
-        if way.behind.scale_up {
-            text.push_str(&way.behind.describe(&[(stable, Wish::AtLeast(whole))]).await?);
-        }
-    }
-    text.push_str(&router.describe(&seen, &target));
-    Ok((text, target))
-}

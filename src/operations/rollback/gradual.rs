@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// At this share a candidate harms few and still shows what is wrong with it.
-const LOOK: Weight = match Weight::constant(5) {
+pub(super) const LOOK: Weight = match Weight::constant(5) {
     Some(weight) => weight,
     None => Weight::ZERO,
 };

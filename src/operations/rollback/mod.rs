@@ -8,6 +8,7 @@
 
 pub mod afterwards;
 mod attempt;
+pub mod describe;
 pub mod gradual;
 
 use std::time::Duration;
@@ -25,7 +26,7 @@ use rollgate_domain::{
 
 use super::{capacity::Behind, desk::Desk};
 use crate::{error::chain, providers::traffic::Router};
-pub use attempt::{describe, rolled_back};
+pub use attempt::rolled_back;
 use attempt::{Attempt, Failed, Why, attempt};
 
 /// Between two tries while the router does not obey, or while stable's capacity is awaited.

@@ -181,8 +181,12 @@ impl Router for FakeRouter {
         Ok(self.seen())
     }
 
-    fn describe(&self, _: &Seen, record: &Record) -> String {
-        format!("would give {} {}\n", record.candidate.backend, record.weight)
+    fn describe(&self, _: &Seen, records: &[&Record]) -> Vec<String> {
+        let change = |record: &&Record| {
+            let backend = &record.candidate.backend;
+            format!("would give {backend} {}\n", record.weight)
+        };
+        records.iter().map(change).collect()
     }
 }
 

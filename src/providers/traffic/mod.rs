@@ -81,8 +81,9 @@ pub trait Router: Send + Sync {
     /// has accepted it.
     async fn write(&self, seen: &Seen, record: &Record) -> Result<Seen, WriteError>;
 
-    /// The exact change that [`Self::write`] would make of what was seen, for `--dry-run`. Asks nobody.
-    fn describe(&self, seen: &Seen, record: &Record) -> String;
+    /// The exact changes that [`Self::write`] would make of what was seen if it wrote these records one after the
+    /// other, a text for each: for `--dry-run`. Asks nobody.
+    fn describe(&self, seen: &Seen, records: &[&Record]) -> Vec<String>;
 }
 
 /// What a router has.

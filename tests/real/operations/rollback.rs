@@ -200,6 +200,7 @@ fn a_gradual_rollback_goes_by_way_of_5_percent(routed: Routed) {
     };
     let driver = shop.driven();
     shop.has_share(75);
+    shows_both_writes(&shop);
     shop.shift(&["rollback", "--gradual", "--scale-down"]).with(0);
     let story = shop.story();
     assert!(
@@ -208,4 +209,36 @@ fn a_gradual_rollback_goes_by_way_of_5_percent(routed: Routed) {
     );
     assert_eq!((shop.share(), shop.replicas("web-green")), (0, json!(0)));
     driver.wait(PATIENCE).with(6);
+}
+
+/// A dry run says what is written first, how long that is watched, and what is written then.
+fn shows_both_writes(shop: &Shop) {
+    let before = (shop.object()["spec"].clone(), shop.record().generation);
+    let gradual = ["rollback", "--gradual", "--dry-run"];
+    let shown = shop.shift(&gradual).with(0).stdout;
+    let looks = "would watch web-green at 5 % for 2s; harm, or metrics that fail, end that at once. Then:\n";
+    let (first, then) = shown.split_once(looks).expect(&shown);
+    for (write, weights) in [(first, [95, 5]), (then, [100, 0])] {
+        assert!(
+            write.starts_with(&format!("would patch {}", shop.routed.kind())),
+            "{shown}"
+        );
+        for weight in weights {
+            let said = format!("/weight\",\"value\":{weight}}}");
+            assert_eq!(write.matches(&said).count(), 1, "{weight} in:\n{shown}");
+        }
+    }
+    let json = shop
+        .shift(&[&gradual[..], &["--output", "json"]].concat())
+        .with(0);
+    let said: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    let would = said["would"].as_str().expect("a text");
+    assert_eq!(
+        (&said["outcome"], would.matches(looks).count()),
+        (&json!("done"), 1)
+    );
+    // Times differ from run to run, the places do not.
+    let places = |text: &str| text.matches("\"op\":").count();
+    assert_eq!(places(would), places(&shown));
+    assert_eq!((shop.object()["spec"].clone(), shop.record().generation), before);
 }

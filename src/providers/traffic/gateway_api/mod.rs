@@ -211,16 +211,14 @@ impl Router for GatewayApi {
         }
     }
 
-    fn describe(&self, seen: &Seen, record: &Record) -> String {
-        let was = serde_json::from_str::<Value>(&seen.token).unwrap_or_default();
-        let words = self.object.words();
-        let change = self.roles_of(record).and_then(|roles| {
-            let change = Change::to(&was, &roles, &self.users, record, seen.share)?;
-            Ok(change.operations(&was, &roles))
-        });
-        match change {
-            Ok(operations) => routed_object::print(words, &operations),
-            Err(why) => format!("would change nothing in {words}: {why}\n"),
-        }
+    fn describe(&self, seen: &Seen, records: &[&Record]) -> Vec<String> {
+        let route = serde_json::from_str(&seen.token).unwrap_or_default();
+        let mut share = seen.share;
+        routed_object::describe(self.object.words(), route, records, |was, record| {
+            let roles = self.roles_of(record)?;
+            let seen = share.replace(record.weight);
+            let change = Change::to(was, &roles, &self.users, record, seen)?;
+            Ok::<_, String>(change.operations(was, &roles))
+        })
     }
 }
