@@ -8,6 +8,7 @@
 //! Source: <https://gateway-api.sigs.k8s.io/reference/spec/#httproute>
 
 mod change;
+mod grants;
 mod own;
 mod route;
 mod seen;
@@ -199,7 +200,7 @@ impl Router for GatewayApi {
         match why {
             Some(why) if rises => {
                 let end = self.take_back(&was, &now, &roles).await;
-                Err(WriteError::Rejected(format!("{why}; {end}")))
+                Err(WriteError::Rejected(format!("{end}: {why}")))
             }
             why => {
                 let mut seen = self.seen(&now).map_err(WriteError::Unreachable)?;
