@@ -49,7 +49,7 @@ pub async fn by_hand(
             return Ok(Answer::Refused(why));
         }
         if dry_run {
-            return Ok(Answer::WouldWrite(router.describe(&seen, &after)));
+            return Ok(Answer::WouldWrite(router.describe(&seen, &[&after]).concat()));
         }
         match router.write(&seen, &after).await {
             Ok(_) => {

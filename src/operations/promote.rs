@@ -56,7 +56,7 @@ pub async fn promote(router: &dyn Router, desk: &mut Desk, dry_run: bool) -> any
             _ => record.after(Move::Promote, desk.by())?,
         };
         if dry_run {
-            return Ok(Answer::WouldWrite(router.describe(&seen, &after)));
+            return Ok(Answer::WouldWrite(router.describe(&seen, &[&after]).concat()));
         }
         match router.write(&seen, &after).await {
             Ok(_) => {

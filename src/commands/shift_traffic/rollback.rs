@@ -25,7 +25,7 @@ use crate::{
         rollback::{
             Base, Way,
             afterwards::Afterwards,
-            describe,
+            describe::{Stop, describe},
             gradual::{Look, roll_back_gradually},
             roll_back, rolled_back,
         },
@@ -156,20 +156,25 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         drain: terms.drain,
         scale_down,
     };
+    let metrics = match &whole {
+        Some(plan) if gradual => router.read().await.ok().and_then(|seen| {
+            let target = rolled_back(&seen, &base, &desk, &reason);
+            or_said(metric_source(plan, &target.stable, &target.candidate))
+        }),
+        _ => None,
+    };
     if dry_run {
-        let (change, after) = describe(router, &desk, &base, &reason, &way).await?;
+        let stop = match (gradual, &metrics) {
+            (false, _) => Stop::None,
+            (true, Some(_)) => Stop::Watched(terms.watch),
+            (true, None) => Stop::Blind,
+        };
+        let (change, after) = describe(router, &desk, &base, &reason, &way, stop).await?;
         let behind = or_said(afterwards.describe(&after).await).unwrap_or_default();
         return Ok(would(output, &(change + &behind)));
     }
     let done = if gradual {
         let interrupt = interrupts()?;
-        let metrics = match (&whole, router.read().await) {
-            (Some(plan), Ok(seen)) => {
-                let target = rolled_back(&seen, &base, &desk, &reason);
-                or_said(metric_source(plan, &target.stable, &target.candidate))
-            }
-            _ => None,
-        };
         let watcher = |record: &Record, now: Timestamp| {
             let (plan, metrics) = (whole.as_ref()?, metrics.as_deref()?);
             let settings = judge_settings(plan, record, Metrics::has_past(metrics));

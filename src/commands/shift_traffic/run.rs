@@ -116,7 +116,8 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         return Ok(Outcome::Fenced);
     }
     if dry_run {
-        print(&router.describe(&seen, &record.after(Move::Take, desk.by())?));
+        let taken = record.after(Move::Take, desk.by())?;
+        print(&router.describe(&seen, &[&taken]).concat());
         return Ok(Outcome::Done);
     }
     // Whoever takes the rollout must be able to watch it: all that can go wrong comes first.

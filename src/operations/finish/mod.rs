@@ -76,7 +76,7 @@ pub async fn finish(router: &dyn Router, desk: &mut Desk, finish: &Finish<'_>) -
             let change = if is_finished {
                 String::new()
             } else {
-                router.describe(&seen, &after)
+                router.describe(&seen, &[&after]).concat()
             };
             let behind = finish.behind.describe(&finish.wishes(&after)).await?;
             return Ok(Answer::WouldWrite(change + &behind));

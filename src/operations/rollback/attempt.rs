@@ -114,23 +114,11 @@ pub(super) async fn attempt(
         trying.told = Some(what.clone());
         desk.note(&target, Event::Prepared { what });
     }
-    // A share that nobody can tell is at most everything; it is lowered to 0 or not at all.
-    let stays = stays(&known, &target, has.unwrap_or(Weight::FULL));
-    let floor = match goal {
-        Goal::Zero => stays,
-        Goal::Step(weight) => stays.max(weight),
-    };
-    if floor == Weight::ZERO {
-        let from = has.unwrap_or(Weight::ZERO);
-        return put(router, &seen, target, from, trying).await;
-    }
+    let stays = stays_at(&seen, &known, &target, has);
     if stays == Weight::ZERO {
-        let here = seen.record.as_ref().ok().and_then(Option::as_ref);
-        let lowered = here
-            .zip(has)
-            .and_then(|(here, has)| lowered(here, floor.min(has), desk, reason));
+        let step = on_the_way(&seen, goal, has, desk, reason);
         // Where nothing could be watched on its way it goes back at once.
-        let record = lowered.unwrap_or(target);
+        let record = step.unwrap_or(target);
         return put(router, &seen, record, has.unwrap_or_default(), trying).await;
     }
     let short = Short {
@@ -276,13 +264,37 @@ fn worth_a_write(here: &Record, has: Weight, stays: Weight, comes: bool) -> Opti
     worth.then_some(stays.min(has))
 }
 
+/// The part of the candidate's share that stable cannot take back now, as a share that the router can give. A share
+/// that nobody can tell is at most everything: it is lowered to 0 or not at all.
+pub(super) fn stays_at(seen: &Seen, known: &Known, target: &Record, has: Option<Weight>) -> Weight {
+    seen.shares
+        .at_least(stays(known, target, has.unwrap_or(Weight::FULL)))
+}
+
+/// The record of a stop on the way to 0; none where there is no such share, or nothing that could be watched there.
+pub(super) fn on_the_way(
+    seen: &Seen,
+    goal: Goal,
+    has: Option<Weight>,
+    desk: &Desk,
+    reason: &str,
+) -> Option<Record> {
+    let Goal::Step(step) = goal else { return None };
+    let here = seen.record.as_ref().ok().and_then(Option::as_ref);
+    let to = seen.shares.at_most(step.min(has?));
+    // What has nothing is written at 0 in one go.
+    (to > Weight::ZERO)
+        .then(|| lowered(here?, to, desk, reason))
+        .flatten()
+}
+
 /// On the way back, where the state knows such a thing.
 fn lowered(here: &Record, to: Weight, desk: &Desk, reason: &str) -> Option<Record> {
     here.after(Move::Lower(to, reason.to_owned()), desk.by()).ok()
 }
 
 /// The record of a rollout that is over in every place, by whomever: nothing is left to do.
-fn done_already(seen: &Seen) -> Option<&Record> {
+pub(super) fn done_already(seen: &Seen) -> Option<&Record> {
     let whole = seen.drift.is_none() && !seen.torn && seen.unreachable.is_empty();
     match &seen.record {
         Ok(Some(record)) if matches!(record.state, State::RolledBack { .. } | State::Finished) => {
@@ -335,35 +347,4 @@ fn in_their_roles(blank: &Start, seen: &Seen) -> Start {
 
 pub(super) fn fresh(base: &Base<'_>, desk: &Desk) -> Record {
     Record::start(base.blank.clone(), None, desk.by())
-}
-
-/// What a rollback would write and ask for now, and the record after it: for `--dry-run`.
-///
-/// # Errors
-///
-/// The router, or what runs behind it, cannot be read.
-pub async fn describe(
-    router: &dyn Router,
-    desk: &Desk,
-    base: &Base<'_>,
-    reason: &str,
-    way: &Way<'_>,
-) -> anyhow::Result<(String, Record)> {
-    let seen = router.read().await?;
-    let target = rolled_back(&seen, base, desk, reason);
-    let (stable, candidate) = (target.stable.backend.as_str(), target.candidate.backend.as_str());
-    let has = seen.share_of(candidate).unwrap_or(Weight::FULL);
-    let known = way.behind.count(&seen, stable, candidate).await;
-    let mut text = String::new();
-    if let Known::Both(both) = &known
-        && stays(&known, &target, has) > Weight::ZERO
-    {
-        let whole = whole(&target, both, has);
-        text.push_str(&format!("would wait: {}\n", short(stable, &both.stable, whole)));
-        if way.behind.scale_up {
-            text.push_str(&way.behind.describe(&[(stable, Wish::AtLeast(whole))]).await?);
-        }
-    }
-    text.push_str(&router.describe(&seen, &target));
-    Ok((text, target))
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// At this share a candidate harms few and still shows what is wrong with it.
-const LOOK: Weight = match Weight::constant(5) {
+pub(super) const LOOK: Weight = match Weight::constant(5) {
     Some(weight) => weight,
     None => Weight::ZERO,
 };
@@ -39,7 +39,8 @@ pub struct Look<'a> {
     pub interrupt: watch::Receiver<Option<&'static str>>,
 }
 
-/// To 5 %, or to what the candidate has if that is less; a look; then [`super::roll_back`].
+/// To 5 %, or to what the candidate has if that is less; a look; then [`super::roll_back`]. A router that has nothing
+/// between 0 and that goes to 0 at once.
 ///
 /// The look ends early when it finds harm, when the source is down, and when the process is asked to leave: nothing is
 /// left there without a watcher. Killed in the middle, the next run or rollback goes on from the record.

@@ -8,6 +8,7 @@
 
 pub mod afterwards;
 mod attempt;
+pub mod describe;
 pub mod gradual;
 
 use std::time::Duration;
@@ -26,8 +27,8 @@ use rollgate_domain::{
 
 use super::{capacity::Behind, desk::Desk};
 use crate::{error::chain, providers::traffic::Router};
+pub use attempt::rolled_back;
 use attempt::{Attempt, Failed, Why, attempt, fresh};
-pub use attempt::{describe, rolled_back};
 
 /// Between two tries while the router does not obey, or while stable's capacity is awaited.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -88,7 +89,7 @@ impl Way<'_> {
 enum Goal {
     /// To 0, for good.
     Zero,
-    /// To this share, or what the candidate has if that is less.
+    /// To this share, or what the candidate has if that is less, or the next one below that the router can give.
     Step(Weight),
 }
 

@@ -136,7 +136,7 @@ pub async fn start(
         Known::Untold | Known::Unread(_) => None,
     };
     if dry_run {
-        return Ok(WouldWrite(router.describe(&seen, &record)));
+        return Ok(WouldWrite(router.describe(&seen, &[&record]).concat()));
     }
     match router.write(&seen, &record).await {
         Ok(_) => {}

@@ -179,6 +179,9 @@ impl Router for FakeRouter {
         if self.seen().token != seen.token {
             return Err(WriteError::Conflict);
         }
+        if let Some(why) = self.shares.refusal(record.weight) {
+            return Err(WriteError::Rejected(why));
+        }
         // A heartbeat is no news.
         let before = self.record.lock().expect("no panic").replace(record.clone());
         if before.is_none_or(|before| before.state != record.state) {
@@ -200,8 +203,12 @@ impl Router for FakeRouter {
         })
     }
 
-    fn describe(&self, _: &Seen, record: &Record) -> String {
-        format!("would give {} {}\n", record.candidate.backend, record.weight)
+    fn describe(&self, _: &Seen, records: &[&Record]) -> Vec<String> {
+        let change = |record: &&Record| {
+            let backend = &record.candidate.backend;
+            format!("would give {backend} {}\n", record.weight)
+        };
+        records.iter().map(change).collect()
     }
 }
 

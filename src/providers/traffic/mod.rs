@@ -81,8 +81,9 @@ pub trait Router: Send + Sync {
     /// has accepted it.
     async fn write(&self, seen: &Seen, record: &Record) -> Result<Seen, WriteError>;
 
-    /// The exact change that [`Self::write`] would make of what was seen, for `--dry-run`. Asks nobody.
-    fn describe(&self, seen: &Seen, record: &Record) -> String;
+    /// The exact changes that [`Self::write`] would make of what was seen if it wrote these records one after the
+    /// other, a text for each: for `--dry-run`. Asks nobody.
+    fn describe(&self, seen: &Seen, records: &[&Record]) -> Vec<String>;
 }
 
 /// What a router has.
@@ -156,6 +157,30 @@ impl Shares {
                 Some(format!("{weight} cannot be given here: {because}"))
             }
             Self::Every | Self::Only { .. } => None,
+        }
+    }
+
+    /// The largest one that is not above `weight`.
+    #[must_use]
+    pub fn at_most(&self, weight: Weight) -> Weight {
+        match self {
+            Self::Every => weight,
+            Self::Only { these, .. } => {
+                let below = these.iter().filter(|share| **share <= weight);
+                below.max().copied().unwrap_or(Weight::ZERO)
+            }
+        }
+    }
+
+    /// The smallest one that is not below `weight`.
+    #[must_use]
+    pub fn at_least(&self, weight: Weight) -> Weight {
+        match self {
+            Self::Every => weight,
+            Self::Only { these, .. } => {
+                let above = these.iter().filter(|share| **share >= weight);
+                above.min().copied().unwrap_or(Weight::FULL)
+            }
         }
     }
 }

@@ -5,6 +5,8 @@
 //!
 //! Source: <https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply>
 
+use std::fmt::Display;
+
 use anyhow::Context as _;
 use kube::{
     Api,
@@ -191,6 +193,40 @@ fn holds(operations: &[Value], object: &Value) -> bool {
     })
 }
 
+/// The patches that write these records one after the other, as a dry run prints them, each of what the one before
+/// leaves. `patch`: of an object as it is then.
+pub(super) fn describe<R, E: Display>(
+    words: &str,
+    mut object: Value,
+    records: &[&R],
+    mut patch: impl FnMut(&Value, &R) -> Result<Vec<Value>, E>,
+) -> Vec<String> {
+    let mut text = |record: &&R| {
+        let operations = patch(&object, record).map_err(|error| error.to_string())?;
+        let text = print(words, &operations);
+        object = after(&object, &operations).map_err(|error| error.to_string())?;
+        Ok(text)
+    };
+    let refused = |why: String| format!("would change nothing in {words}: {why}\n");
+    records
+        .iter()
+        .map(|record| text(record).unwrap_or_else(refused))
+        .collect()
+}
+
+/// What `operations` make of an object whose tests hold.
+///
+/// # Errors
+///
+/// One of them changes a place that is not there.
+pub(super) fn after(object: &Value, operations: &[Value]) -> anyhow::Result<Value> {
+    let changes = operations.iter().filter(|operation| operation["op"] != "test");
+    let patch: json_patch::Patch = serde_json::from_value(changes.cloned().collect())?;
+    let mut object = object.clone();
+    json_patch::patch(&mut object, &patch)?;
+    Ok(object)
+}
+
 /// A patch as a dry run prints it: an operation in each line.
 pub(in crate::providers) fn print(words: &str, operations: &[Value]) -> String {
     let lines: Vec<_> = operations.iter().map(|line| format!("  {line}")).collect();
@@ -217,6 +253,38 @@ mod tests {
             &patch,
             &json!({ "metadata": { "annotations": { RECORD: "newer" } } })
         ));
+    }
+
+    #[test]
+    fn a_dry_run_of_two_writes_shows_the_second_as_the_first_leaves_the_object() {
+        let object = json!({ "metadata": {}, "list": [1, 2] });
+        let records = [&"first", &"second"];
+        let mut left = Vec::new();
+        let texts = describe("Thing shop/web", object.clone(), &records, |now, _| {
+            left.push(now.clone());
+            let mut patch = put_record(now, Some("new"));
+            patch.extend([remove("/list/0"), add("/list/-", &json!(3))]);
+            Ok::<_, WriteError>(patch)
+        });
+        assert_eq!(left[0], object);
+        let second = json!({ "metadata": { "annotations": { RECORD: "new" } }, "list": [2, 3] });
+        assert_eq!(left[1], second);
+        insta::assert_snapshot!(texts[1], @r#"
+        would patch Thing shop/web:
+        [
+          {"op":"test","path":"/metadata/annotations/rollgate.dev~1record","value":"new"},
+          {"op":"add","path":"/metadata/annotations/rollgate.dev~1record","value":"new"},
+          {"op":"remove","path":"/list/0"},
+          {"op":"add","path":"/list/-","value":3}
+        ]
+        "#);
+        let refused = describe("Thing shop/web", object, &records[..1], |_, _| {
+            Err("it is closed")
+        });
+        assert_eq!(
+            refused,
+            ["would change nothing in Thing shop/web: it is closed\n"]
+        );
     }
 
     #[test]

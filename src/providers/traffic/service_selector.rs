@@ -134,13 +134,12 @@ impl ServiceSelector {
         )
     }
 
-    /// The label and the record as one.
-    fn patch(&self, seen: &Seen, record: &Record) -> Result<Vec<Value>, WriteError> {
+    /// The label and the record as one, in the place of those in `object`.
+    fn patch(&self, object: &Value, record: &Record) -> Result<Vec<Value>, WriteError> {
         let Some(version) = version(record) else {
             let words = format!("{} cannot be given here: {BECAUSE}", record.weight);
             return Err(WriteError::Rejected(words));
         };
-        let object: Value = serde_json::from_str(&seen.token).unwrap_or_default();
         // As JSON Patch writes a key: RFC 6901, section 3.
         let label = self.label.replace('~', "~0").replace('/', "~1");
         let label = format!("/spec/selector/{label}");
@@ -148,7 +147,7 @@ impl ServiceSelector {
             &label,
             &object["spec"]["selector"][&self.label],
         )];
-        patch.extend(routed_object::put_record(&object, Some(&record.encode())));
+        patch.extend(routed_object::put_record(object, Some(&record.encode())));
         patch.push(routed_object::add(&label, &json!(version)));
         Ok(patch)
     }
@@ -171,16 +170,16 @@ impl Router for ServiceSelector {
     }
 
     async fn write(&self, seen: &Seen, record: &Record) -> Result<Seen, WriteError> {
-        let patch = self.patch(seen, record)?;
+        let was = serde_json::from_str(&seen.token).unwrap_or_default();
+        let patch = self.patch(&was, record)?;
         let object = self.object.patch(&patch, false).await?;
         self.seen(&object).map_err(WriteError::Unreachable)
     }
 
-    fn describe(&self, seen: &Seen, record: &Record) -> String {
-        match self.patch(seen, record) {
-            Ok(patch) => routed_object::print(self.object.words(), &patch),
-            Err(error) => error.to_string(),
-        }
+    fn describe(&self, seen: &Seen, records: &[&Record]) -> Vec<String> {
+        let service = serde_json::from_str(&seen.token).unwrap_or_default();
+        let patch = |was: &Value, record: &Record| self.patch(was, record);
+        routed_object::describe(self.object.words(), service, records, patch)
     }
 }
 

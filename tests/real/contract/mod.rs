@@ -30,6 +30,7 @@ macro_rules! contract {
             rollouts: rules_for_single_users_leave_nothing_behind_not_even_without_the_plan,
             rollouts: a_day_of_heartbeats_leaves_no_trace,
             rollouts: the_tools_find_it_by_the_plan_and_take_it_back,
+            rollouts: a_gradual_rollback_ends_at_0_whatever_shares_there_are,
         }
     };
     (@each $name:ident, $bed:ty, $($group:ident: $promise:ident,)+) => {

@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 /// The route without what its Gateway writes.
-fn as_it_is(world: &World) -> [Value; 3] {
+pub(super) fn as_it_is(world: &World<'_>) -> [Value; 3] {
     let route = world.object();
     [
         &route["spec"],
@@ -24,7 +24,7 @@ fn as_it_is(world: &World) -> [Value; 3] {
 
 /// `start` ends with this code, says so, and changes nothing.
 #[track_caller]
-fn refused(world: &World, code: i32, says: &str) {
+pub(super) fn refused(world: &World<'_>, code: i32, says: &str) {
     let before = as_it_is(world);
     world.shift(["start"]).with(code).saying(says);
     assert_eq!(as_it_is(world), before);

@@ -1,6 +1,8 @@
 //! A rollout on a HTTPRoute of the Gateway API, driven by the real tools.
 
 mod bad_input;
+mod grants;
+mod old_crds;
 mod outages;
 mod rollout;
 mod traffic;

@@ -100,7 +100,7 @@ fn a_dry_run_prints_the_patch_and_touches_nothing() {
         return;
     };
     world.users = EVERYTHING;
-    let version = |world: &World| world.object()["metadata"]["resourceVersion"].clone();
+    let version = |world: &World<'_>| world.object()["metadata"]["resourceVersion"].clone();
     let before = version(&world);
     let said = world.shift(["start", "--dry-run"]).with(0).stdout;
     assert!(said.contains("would patch HTTPRoute"), "{said}");

@@ -20,7 +20,7 @@ const SOON: Duration = Duration::from_secs(20);
 /// Real servers behind the pods of both versions.
 struct Stage {
     plane: &'static DataPlane,
-    world: World,
+    world: World<'static>,
     host: String,
     _shops: [Shop; 2],
 }

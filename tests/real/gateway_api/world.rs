@@ -50,8 +50,8 @@ pub(super) fn rules() -> Vec<Value> {
 }
 
 /// Dropped in this order: who asks before who answers, the folder last.
-pub(super) struct World {
-    pub(super) namespace: Namespace<'static>,
+pub(super) struct World<'a> {
+    pub(super) namespace: Namespace<'a>,
     /// More of the plan: `sticky` and `preview`.
     pub(super) users: &'static str,
     /// The steps of the canary.
@@ -64,7 +64,7 @@ pub(super) struct World {
     folder: TempDir,
 }
 
-impl World {
+impl World<'static> {
     /// With these rules, a Gateway that accepts everything and serves nobody, and both versions ready.
     pub(super) fn with(rules: &[Value]) -> Option<Self> {
         let cluster = Cluster::shared()?;
@@ -77,9 +77,11 @@ impl World {
         });
         Some(world)
     }
+}
 
+impl<'a> World<'a> {
     /// Nothing but a namespace and a plan.
-    pub(super) fn of(namespace: Namespace<'static>) -> Self {
+    pub(super) fn of(namespace: Namespace<'a>) -> Self {
         let green_fails = Arc::new(AtomicBool::new(false));
         Self {
             kubeconfig: namespace.admin().kubeconfig(),
@@ -153,15 +155,15 @@ phases:
         )
     }
 
-    pub(super) fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    pub(super) fn command<'b>(&self, arguments: impl IntoIterator<Item = &'b str>) -> Command {
         self.command_with(&self.plan(), arguments)
     }
 
     /// The tool with another plan.
-    pub(super) fn command_with<'a>(
+    pub(super) fn command_with<'b>(
         &self,
         plan: &str,
-        arguments: impl IntoIterator<Item = &'a str>,
+        arguments: impl IntoIterator<Item = &'b str>,
     ) -> Command {
         let call = self.calls.get();
         self.calls.set(call + 1);
@@ -177,7 +179,7 @@ phases:
     }
 
     #[track_caller]
-    pub(super) fn shift<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Ended {
+    pub(super) fn shift<'b>(&self, arguments: impl IntoIterator<Item = &'b str>) -> Ended {
         run(self.command(arguments))
     }
 

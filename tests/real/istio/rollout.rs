@@ -12,6 +12,31 @@ const USERS: &str =
     "sticky: { header: x-user-id, ids: decimal }\npreview: { header: x-preview, value: next }";
 
 #[test]
+fn a_healthy_canary_passes_and_leaves_nothing_but_its_record() {
+    let Some(mut world) = World::with(SHARED) else {
+        return;
+    };
+    world.users = USERS;
+    world.steps = "[{ weight: 5%, for: 400ms }, { weight: 10%, for: 400ms }]";
+    let before = world.service();
+    world.shift(["start"]).with(0);
+    let said = world.shift(["run"]).with(0).stderr;
+    for share in ["5 %", "10 %"] {
+        assert!(said.contains(share), "{share} is not in\n{said}");
+    }
+    let record = world.record();
+    assert_eq!((&record.state, record.weight.percent()), (&State::Passed, 0));
+    world.assert_all_on_blue();
+    let after = world.service();
+    assert_eq!(after["spec"], before["spec"]);
+    let annotations = after["metadata"]["annotations"].as_object().expect("annotations");
+    assert_eq!(annotations.keys().collect::<Vec<_>>(), ["rollgate.dev/record"]);
+    // The driver is gone, and the next phase begins from here.
+    world.shift(["run"]).with(0);
+    assert_eq!(world.service()["spec"], before["spec"]);
+}
+
+#[test]
 fn a_bad_candidate_is_taken_back_and_the_next_one_may_start() {
     let Some(world) = World::with(SHARED) else { return };
     let driver = world.held_at_10();

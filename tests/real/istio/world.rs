@@ -46,6 +46,8 @@ pub(super) struct World {
     pub(super) namespace: Namespace<'static>,
     /// More of the plan: `sticky` and `preview`.
     pub(super) users: &'static str,
+    /// The steps of the canary.
+    pub(super) steps: &'static str,
     /// More of `traffic.istio`: the host of subsets.
     pub(super) host: &'static str,
     /// The two backends.
@@ -75,6 +77,7 @@ impl World {
             kubeconfig: namespace.admin().kubeconfig(),
             namespace,
             users: "",
+            steps: "[{ weight: 5%, for: 400ms }, { weight: 10%, for: 1h }]",
             host: "",
             backends: ["web-blue", "web-green"],
             pages: pages(Arc::clone(&green_fails)),
@@ -92,6 +95,7 @@ impl World {
         let Self {
             namespace,
             users,
+            steps,
             host,
             backends,
             ..
@@ -114,7 +118,7 @@ judgement: {{ look: 200ms, grace: 100ms, forgive: 200ms, delay: 20ms, cluster-si
 phases:
   canary:
     require: proof
-    steps: [{{ weight: 5%, for: 400ms }}, {{ weight: 10%, for: 1h }}]
+    steps: {steps}
 "
         )
     }

@@ -1,8 +1,9 @@
-//! Roles and order: the real tool on a real API server with real Deployments, Istio's definitions as the router.
+//! Roles and order: the real tool on a real API server with real Deployments, behind a VirtualService or a HTTPRoute.
 //! Pods are simulated; what makes them is not.
 
 mod production;
 mod rollback;
+mod routed;
 
 use std::{
     fs,
@@ -18,16 +19,20 @@ use tempfile::TempDir;
 
 use crate::support::{
     http::{Http, Reply},
-    kube::{Cluster, Namespace},
+    kube::{Cluster, Gateway, Namespace},
     servers::until,
     tool::{Ended, Running, binary, run},
 };
+use routed::Routed;
 
 /// The controllers of a busy machine, and steps of seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One service in two versions, its router, its counters and its plan.
+/// One service in two versions, its router, its counters and its plan. Dropped in this order: the Gateway looks at
+/// the namespace.
 struct Shop {
+    gateway: Option<Gateway>,
+    routed: Routed,
     namespace: Namespace<'static>,
     folder: TempDir,
     kubeconfig: PathBuf,
@@ -36,6 +41,7 @@ struct Shop {
 
 /// What differs in the plan from test to test.
 struct Terms {
+    routed: Routed,
     /// Production's steps, without the last one.
     steps: &'static str,
     keep_old: &'static str,
@@ -43,6 +49,7 @@ struct Terms {
 }
 
 const TERMS: Terms = Terms {
+    routed: Routed::Istio,
     steps: "{ weight: 25%, for: 1h }",
     keep_old: "1h",
     rollback: "capacity-within: 60s, drain: 1s",
@@ -59,12 +66,9 @@ impl Shop {
             let workers = version.replace("web", "worker");
             namespace.deployment(&workers, &format!("app=worker,version={version}"), 2);
         }
-        namespace.apply(
-            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: { name: web }\nspec:\n  \
-             hosts: [web.example.com]\n  http:\n    - route:\n        \
-             - { destination: { host: web-blue }, weight: 100 }\n        \
-             - { destination: { host: web-green }, weight: 0 }\n",
-        );
+        let routed = terms.routed;
+        namespace.apply(&routed.object(&namespace.host()).to_string());
+        let gateway = (routed == Routed::GatewayApi).then(|| Gateway::of(&namespace));
         let began = Instant::now();
         let meter = Http::start(move |_| {
             // Enough to prove health within a second.
@@ -74,6 +78,8 @@ impl Shop {
             ))
         });
         let shop = Self {
+            gateway,
+            routed,
             kubeconfig: namespace.admin().kubeconfig(),
             folder: tempfile::tempdir().expect("a scratch folder"),
             namespace,
@@ -83,19 +89,25 @@ impl Shop {
         for (version, pods) in [("web-blue", blue), ("web-green", green)] {
             shop.has_ready(version, pods);
         }
+        if shop.gateway.is_some() {
+            until("the route is accepted", PATIENCE, || {
+                shop.object()["status"]["parents"][0].is_object().then_some(())
+            });
+        }
         Some(shop)
     }
 
     fn plan(&self, terms: &Terms) {
         let Terms {
+            routed,
             steps,
             keep_old,
             rollback,
         } = terms;
-        let (namespace, page) = (&self.namespace.name, &self.meter.url);
+        let (namespace, page, router) = (&self.namespace.name, &self.meter.url, routed.key());
         let text = format!(
             "service: shop\n\
-             traffic:\n  istio: {{ namespace: {namespace}, route: web, backends: [web-blue, web-green] }}\n\
+             traffic:\n  {router}: {{ namespace: {namespace}, route: web, backends: [web-blue, web-green] }}\n\
              backends:\n  web-blue: {{ workers: worker-blue }}\n  web-green: {{ workers: worker-green }}\n\
              metrics:\n  scrape: {{ pages: {{ web-blue: [{page}/blue], web-green: [{page}/green] }} }}\n  \
              requests: http_requests_total\n  errors: http_requests_total{{code=~\"5..\"}}\n\
@@ -133,23 +145,19 @@ impl Shop {
         Running::start(self.command(&["run"]), &self.folder.path().join("run"))
     }
 
+    /// The router's object.
+    fn object(&self) -> Value {
+        self.namespace.get(self.routed.kind(), "web")
+    }
+
     fn record(&self) -> Record {
-        let object = self.namespace.get("VirtualService", "web");
+        let object = self.object();
         let text = object["metadata"]["annotations"]["rollgate.dev/record"].as_str();
         Record::decode(text.expect("a record")).expect("a record of ours")
     }
 
-    /// Green's weight in the object.
     fn share(&self) -> u64 {
-        let object = self.namespace.get("VirtualService", "web");
-        let routes = object["spec"]["http"][0]["route"]
-            .as_array()
-            .expect("routes")
-            .clone();
-        let green = routes
-            .iter()
-            .find(|route| route["destination"]["host"] == "web-green");
-        green.and_then(|route| route["weight"].as_u64()).unwrap_or(0)
+        self.routed.share(&self.object())
     }
 
     #[track_caller]
@@ -171,6 +179,13 @@ impl Shop {
     fn scale(&self, deployment: &str, replicas: u32) {
         let change = json!({ "spec": { "replicas": replicas } });
         self.namespace.patch("Deployment", deployment, &change);
+    }
+
+    /// So many pods may be in the namespace; those that are there stay.
+    fn allow_pods(&self, pods: u32) {
+        let object = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "pods" },
+                             "spec": { "hard": { "pods": pods } } });
+        self.namespace.apply(&object.to_string());
     }
 
     /// Scales a version between `min` and 10 pods.

@@ -5,8 +5,15 @@ use std::fs;
 use rollgate_domain::rollout::record::State;
 use serde_json::json;
 
-use super::{PATIENCE, Shop, TERMS, Terms};
+use super::{
+    PATIENCE, Shop, TERMS, Terms,
+    routed::{Routed, on_every_router},
+};
 use crate::support::servers::until;
+
+on_every_router! {
+    pods_autoscaler_and_workers_follow_up_to_100_percent_and_back,
+}
 
 /// Steps as short as two looks.
 fn quick(keep_old: &'static str) -> Terms {
@@ -31,7 +38,9 @@ fn promote(shop: &Shop) {
     until("the workers have moved", PATIENCE, || moved().then_some(()));
     let shown = shop.shift(&["promote", "--dry-run"]).with(0);
     assert!(
-        shown.stdout.contains("would patch VirtualService"),
+        shown
+            .stdout
+            .contains(&format!("would patch {}", shop.routed.kind())),
         "{}",
         shown.stdout
     );
@@ -39,9 +48,12 @@ fn promote(shop: &Shop) {
     is_promoted(shop);
 }
 
-#[test]
-fn pods_autoscaler_and_workers_follow_up_to_100_percent_and_back() {
-    let Some(shop) = Shop::new("production", 4, 1, &quick("1h")) else {
+fn pods_autoscaler_and_workers_follow_up_to_100_percent_and_back(routed: Routed) {
+    let terms = Terms {
+        routed,
+        ..quick("1h")
+    };
+    let Some(shop) = Shop::new("production", 4, 1, &terms) else {
         return;
     };
     shop.autoscaler("web-blue", 2);

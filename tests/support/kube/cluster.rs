@@ -181,13 +181,25 @@ impl Cluster {
         });
     }
 
+    /// Teaches the API server one kind of these files, by the name of its definition, as `edit` makes it.
+    pub(crate) fn define_as(&self, file: &str, name: &str, edit: impl Fn(&mut Value)) {
+        let text = self.definitions(file);
+        let mut documents = text.split("\n---\n");
+        let named = format!("\n  name: {name}\n");
+        let document = documents.find(|document| document.contains(&named));
+        let mut definition: Value = serde_saphyr::from_str(document.expect(name)).expect("YAML");
+        edit(&mut definition);
+        self.api.apply_object(&definition, None).expect("a definition");
+        self.wait_established(1);
+    }
+
+    fn definitions(&self, file: &str) -> String {
+        fs::read_to_string(self.parts.path(&format!("crds/{file}.yaml"))).expect("definitions")
+    }
+
     /// Teaches the API server the kinds of these files; how many.
     fn define(&self, files: &[&str]) -> usize {
-        let text = |file: &&str| fs::read_to_string(self.parts.path(&format!("crds/{file}.yaml")));
-        let texts: Vec<String> = files
-            .iter()
-            .map(|file| text(file).expect("definitions"))
-            .collect();
+        let texts: Vec<String> = files.iter().map(|file| self.definitions(file)).collect();
         let definitions: Vec<&str> = texts
             .iter()
             .flat_map(|text| text.split("\n---\n"))

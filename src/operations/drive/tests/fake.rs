@@ -117,8 +117,8 @@ impl Router for Fake {
         Ok(Self::seen(record))
     }
 
-    fn describe(&self, _: &Seen, _: &Record) -> String {
-        String::new()
+    fn describe(&self, _: &Seen, _: &[&Record]) -> Vec<String> {
+        Vec::new()
     }
 }
 

@@ -1,4 +1,4 @@
-//! By way of 5 %, and what cuts the look short there.
+//! By way of 5 %, what cuts the look short there, and what a dry run says of all that.
 
 use rollgate_domain::{analysis::Settings, rollout::record::Record};
 use tokio::sync::watch;
@@ -6,7 +6,10 @@ use tokio::sync::watch;
 use super::*;
 use crate::operations::{
     look::Watcher,
-    rollback::gradual::{Look, roll_back_gradually},
+    rollback::{
+        describe::{Stop, describe},
+        gradual::{Look, roll_back_gradually},
+    },
     tests::Meter,
 };
 
@@ -68,6 +71,23 @@ async fn a_candidate_with_less_is_not_raised_for_the_look() {
     let router = FakeRouter::new(Some(holding(1)));
     gradually(&router, Some(&GOOD), None).await;
     assert_eq!(router.log(), ["green 1 %", "green 0 %"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_router_without_5_percent_stops_at_the_next_share_below_or_nowhere() {
+    for (these, log, longest) in [
+        (vec![0, 100], vec!["green 0 %"], 0),
+        (vec![0, 2, 4, 75, 100], vec!["green 4 %", "green 0 %"], 120),
+    ] {
+        let mut router = FakeRouter::new(Some(holding(75)));
+        router.shares = only(these);
+        let (done, seconds) = gradually(&router, Some(&GOOD), None).await;
+        assert_eq!(
+            (router.log(), seconds),
+            (log.iter().map(ToString::to_string).collect(), longest)
+        );
+        assert_eq!(done.outcome, Outcome::Done);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,4 +184,63 @@ async fn whoever_looks_shows_that_somebody_drives() {
     }
     let last = router.has().driver.heartbeat;
     assert!(last >= crate::operations::tests::at(80), "{last}");
+}
+
+/// What a dry run says; it writes nothing.
+async fn shown(router: &FakeRouter, behind: Behind<'_>, stop: Stop) -> String {
+    let office = Office::new();
+    let way = Way {
+        behind,
+        ..Way::router_only(SignedDuration::ZERO)
+    };
+    let said = describe(router, &office.desk, &base(), "p95 is up", &way, stop).await;
+    let (text, after) = said.expect("a router that answers");
+    assert_eq!((router.log(), after.weight), (Vec::new(), Weight::ZERO));
+    text
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_both_writes_and_the_look_between_them() {
+    let router = FakeRouter::new(Some(holding(75)));
+    let two_minutes = Stop::Watched(SignedDuration::from_mins(2));
+    insta::assert_snapshot!(shown(&router, Behind::default(), two_minutes).await, @"
+    would give green 5 %
+    would watch green at 5 % for 2m; harm, or metrics that fail, end that at once. Then:
+    would give green 0 %
+    ");
+    insta::assert_snapshot!(shown(&router, Behind::default(), Stop::Blind).await, @"
+    would give green 5 %
+    would not wait at 5 %: nobody can look at green. Then:
+    would give green 0 %
+    ");
+    insta::assert_snapshot!(shown(&router, Behind::default(), Stop::None).await, @"would give green 0 %");
+    let short = FakeStacks::new(&router.log, 4, 10);
+    insta::assert_snapshot!(shown(&router, behind(&short), two_minutes).await, @"
+    would wait: blue has 4 of 10 ready
+    would ask blue for AtLeast(10)
+    would give green 5 %
+    would watch green at 5 % for 2m; harm, or metrics that fail, end that at once. Then:
+    would give green 0 %
+    ");
+}
+
+#[tokio::test]
+async fn a_dry_run_of_what_is_done_shows_no_write() {
+    let done = holding(75).after(Move::RollBack("orders fail".to_owned()), by());
+    let router = FakeRouter::new(Some(done.expect("a way back")));
+    insta::assert_snapshot!(shown(&router, Behind::default(), Stop::None).await, @"would write nothing: the rollout is rolled back: orders fail");
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_one_write_where_there_is_no_stop() {
+    let two_minutes = Stop::Watched(SignedDuration::from_mins(2));
+    let mut switch = FakeRouter::new(Some(holding(100)));
+    switch.shares = only(vec![0, 100]);
+    let ready = Record::start(beginning(course(Phase::Canary, &[1])), None, by());
+    for router in [switch, FakeRouter::new(Some(ready)), FakeRouter::new(None)] {
+        assert_eq!(
+            shown(&router, Behind::default(), two_minutes).await,
+            "would give green 0 %\n"
+        );
+    }
 }

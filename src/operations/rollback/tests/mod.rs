@@ -23,7 +23,7 @@ use crate::{
     },
     providers::{
         stacks::Stacks,
-        traffic::{Router, Seen, WriteError},
+        traffic::{Router, Seen, Shares, WriteError},
     },
 };
 
@@ -39,6 +39,13 @@ fn behind(stacks: &FakeStacks) -> Behind<'_> {
     Behind {
         stacks: Some(stacks as &dyn Stacks),
         scale_up: true,
+    }
+}
+
+fn only(these: Vec<u8>) -> Shares {
+    Shares::Only {
+        these: these.into_iter().map(weight).collect(),
+        because: "it is one of these".to_owned(),
     }
 }
 
@@ -72,6 +79,19 @@ async fn switch_to_stable_before_stable_has_capacity() {
     assert!((20..25).contains(&office.second()), "{}", office.second());
     let events = office.events();
     assert!(events.contains("blue has 4 of 10 ready"), "{events}");
+    assert!(!events.contains("STUCK"), "{events}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_router_that_only_switches_switches_when_stable_can_carry_everything() {
+    let mut router = FakeRouter::new(Some(holding(100)));
+    router.shares = only(vec![0, 100]);
+    let stacks = FakeStacks::new(&router.log, 4, 10);
+    let mut office = Office::new();
+    let done = rolled_back(&router, behind(&stacks), &mut office).await;
+    assert_eq!(router.log(), ["blue AtLeast(10)", "green 100 %", "green 0 %"]);
+    assert_eq!(done.outcome, Outcome::Done);
+    let events = office.events();
     assert!(!events.contains("STUCK"), "{events}");
 }
 
@@ -164,8 +184,8 @@ async fn a_router_that_always_finds_somebody_faster_is_a_router_that_does_not_ob
         async fn write(&self, _: &Seen, _: &Record) -> Result<Seen, WriteError> {
             Err(WriteError::Conflict)
         }
-        fn describe(&self, seen: &Seen, record: &Record) -> String {
-            self.0.describe(seen, record)
+        fn describe(&self, seen: &Seen, records: &[&Record]) -> Vec<String> {
+            self.0.describe(seen, records)
         }
     }
     let router = Busy(FakeRouter::new(Some(holding(75))));

@@ -8,6 +8,7 @@
 //! Source: <https://gateway-api.sigs.k8s.io/reference/spec/#httproute>
 
 mod change;
+mod grants;
 mod own;
 mod route;
 mod seen;
@@ -199,7 +200,7 @@ impl Router for GatewayApi {
         match why {
             Some(why) if rises => {
                 let end = self.take_back(&was, &now, &roles).await;
-                Err(WriteError::Rejected(format!("{why}; {end}")))
+                Err(WriteError::Rejected(format!("{end}: {why}")))
             }
             why => {
                 let mut seen = self.seen(&now).map_err(WriteError::Unreachable)?;
@@ -211,16 +212,14 @@ impl Router for GatewayApi {
         }
     }
 
-    fn describe(&self, seen: &Seen, record: &Record) -> String {
-        let was = serde_json::from_str::<Value>(&seen.token).unwrap_or_default();
-        let words = self.object.words();
-        let change = self.roles_of(record).and_then(|roles| {
-            let change = Change::to(&was, &roles, &self.users, record, seen.share)?;
-            Ok(change.operations(&was, &roles))
-        });
-        match change {
-            Ok(operations) => routed_object::print(words, &operations),
-            Err(why) => format!("would change nothing in {words}: {why}\n"),
-        }
+    fn describe(&self, seen: &Seen, records: &[&Record]) -> Vec<String> {
+        let route = serde_json::from_str(&seen.token).unwrap_or_default();
+        let mut share = seen.share;
+        routed_object::describe(self.object.words(), route, records, |was, record| {
+            let roles = self.roles_of(record)?;
+            let seen = share.replace(record.weight);
+            let change = Change::to(was, &roles, &self.users, record, seen)?;
+            Ok::<_, String>(change.operations(was, &roles))
+        })
     }
 }

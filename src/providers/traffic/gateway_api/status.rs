@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::route::list;
+use super::{grants, route::list};
 
 /// What the Gateways that a route names say of one of its generations, or a later one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,11 +58,15 @@ fn of_parent(route: &Value, parent: &Value, generation: u64) -> Standing {
         let text = |key: &str| condition[key].as_str().unwrap_or_default();
         match (is_new, text("type"), text("status")) {
             (true, kind @ ("Accepted" | "ResolvedRefs"), "False") => {
-                return Standing::Refused(format!(
-                    "{gateway} does not serve it ({kind} is False): {}: {}",
-                    text("reason"),
-                    text("message")
-                ));
+                let (reason, message) = (text("reason"), text("message"));
+                let mut why = format!("{gateway} does not serve it ({kind} is False): {reason}: {message}");
+                if reason == grants::MISSING
+                    && let Some(yaml) = grants::needed(route)
+                {
+                    why.push_str("; whoever owns the other namespace allows it with\n");
+                    why.push_str(&yaml);
+                }
+                return Standing::Refused(why);
             }
             (true, "Accepted", "True") => waiting = Standing::Accepted,
             _ => {}
@@ -150,6 +154,23 @@ mod tests {
         both["conditions"].as_array_mut().unwrap().push(unresolved);
         assert!(
             matches!(standing(&route(json!([both])), 3), Standing::Refused(why) if why.contains("ResolvedRefs"))
+        );
+    }
+
+    #[test]
+    fn a_reference_without_a_grant_is_refused_with_the_grant_to_apply() {
+        let mut said = said(3, "ResolvedRefs", "False");
+        said["conditions"][0]["reason"] = "RefNotPermitted".into();
+        let mut route = route(json!([said]));
+        let refused = standing(&route, 3);
+        assert!(matches!(refused, Standing::Refused(why) if why.ends_with("RefNotPermitted: m")));
+        route["spec"]["rules"] = json!([{ "backendRefs": [{ "name": "cdn", "namespace": "media" }] }]);
+        let Standing::Refused(why) = standing(&route, 3) else {
+            panic!("not refused");
+        };
+        assert!(
+            why.contains("kind: ReferenceGrant\nmetadata: { name: shop-web, namespace: media }"),
+            "{why}"
         );
     }
 

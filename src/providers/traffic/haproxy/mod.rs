@@ -272,18 +272,21 @@ impl Router for Haproxy {
         }
     }
 
-    fn describe(&self, _: &Seen, record: &Record) -> String {
-        let value = entry::value(record);
-        let sockets = self.sockets.iter().map(|path| {
-            format!(
-                "would send to {}: set map {} {} {value}\n",
-                path.display(),
-                self.map.display(),
-                self.key
-            )
-        });
-        let file = format!("would write to {}: {} {value}\n", self.map.display(), self.key);
-        sockets.chain([file]).collect()
+    fn describe(&self, _: &Seen, records: &[&Record]) -> Vec<String> {
+        let change = |record: &&Record| {
+            let value = entry::value(record);
+            let sockets = self.sockets.iter().map(|path| {
+                format!(
+                    "would send to {}: set map {} {} {value}\n",
+                    path.display(),
+                    self.map.display(),
+                    self.key
+                )
+            });
+            let file = format!("would write to {}: {} {value}\n", self.map.display(), self.key);
+            sockets.chain([file]).collect()
+        };
+        records.iter().map(change).collect()
     }
 }
 

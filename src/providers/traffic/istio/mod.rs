@@ -87,10 +87,9 @@ impl Istio {
         ))
     }
 
-    /// The patch from what was seen to `record`.
-    fn patch(&self, seen: &Seen, record: &Record) -> Result<Vec<Value>, WriteError> {
-        let object: Value = serde_json::from_str(&seen.token).map_err(|_| WriteError::Conflict)?;
-        let routes = Routes::of(http_of(&object), &self.names);
+    /// The patch from `object` as it was seen to `record`.
+    fn patch(&self, object: &Value, record: &Record) -> Result<Vec<Value>, WriteError> {
+        let routes = Routes::of(http_of(object), &self.names);
         let Some(change) = Change::new(&routes, &self.names, &self.users, record) else {
             return Err(WriteError::Rejected(format!(
                 "{} is none of the backends of {}: they are {}",
@@ -102,7 +101,7 @@ impl Istio {
         if let Some(refusal) = change.refusal() {
             return Err(WriteError::Rejected(refusal));
         }
-        let mut patch = routed_object::put_record(&object, Some(&record.encode()));
+        let mut patch = routed_object::put_record(object, Some(&record.encode()));
         patch.extend(change.steps());
         Ok(patch)
     }
@@ -128,7 +127,8 @@ impl Router for Istio {
     }
 
     async fn write(&self, seen: &Seen, record: &Record) -> Result<Seen, WriteError> {
-        let patch = self.patch(seen, record)?;
+        let was: Value = serde_json::from_str(&seen.token).map_err(|_| WriteError::Conflict)?;
+        let patch = self.patch(&was, record)?;
         let begins = matches!(record.state, State::Ready { .. });
         if begins || record.weight > seen.share.unwrap_or(Weight::ZERO) {
             match self.missing_subsets().await {
@@ -153,11 +153,10 @@ impl Router for Istio {
         })))
     }
 
-    fn describe(&self, seen: &Seen, record: &Record) -> String {
-        match self.patch(seen, record) {
-            Ok(patch) => routed_object::print(self.object.words(), &patch),
-            Err(error) => format!("would change nothing: {error}\n"),
-        }
+    fn describe(&self, seen: &Seen, records: &[&Record]) -> Vec<String> {
+        let service = serde_json::from_str(&seen.token).unwrap_or_default();
+        let patch = |was: &Value, record: &Record| self.patch(was, record);
+        routed_object::describe(self.object.words(), service, records, patch)
     }
 }
 

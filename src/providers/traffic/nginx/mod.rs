@@ -260,11 +260,12 @@ impl Router for Nginx {
         }
     }
 
-    fn describe(&self, seen: &Seen, record: &Record) -> String {
-        match self.text(record, self.parsed(&seen.token).as_ref(), None) {
+    fn describe(&self, seen: &Seen, records: &[&Record]) -> Vec<String> {
+        let (mut file, mut torn) = (self.parsed(&seen.token), seen.torn);
+        let change = |record: &&Record| match self.text(record, file.as_ref(), None) {
             Err(refusal) => format!("would be refused: {refusal}\n"),
             Ok((text, _, is_new)) => {
-                let reload = if is_new || seen.torn {
+                let reload = if is_new || torn {
                     format!(
                         "would run: nginx -t -c {0} && nginx -s reload -c {0}\n",
                         self.config.display()
@@ -272,9 +273,12 @@ impl Router for Nginx {
                 } else {
                     String::new()
                 };
-                format!("would write {}:\n{text}{reload}", self.include.display())
+                let words = format!("would write {}:\n{text}{reload}", self.include.display());
+                (file, torn) = (self.parsed(&text), false);
+                words
             }
-        }
+        };
+        records.iter().map(change).collect()
     }
 }
 

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use self::{
     counts::{Counts, Size},
-    plan::{Plan, Token, is_moving, ours, patch, pods_text, total},
+    plan::{Token, is_moving, ours, patch, pods_text, total},
     pods::Pods,
 };
 use super::{
@@ -259,22 +259,30 @@ impl Router for ReplicaRatio {
         Ok(after)
     }
 
-    fn describe(&self, seen: &Seen, record: &Record) -> String {
+    fn describe(&self, seen: &Seen, records: &[&Record]) -> Vec<String> {
         let service = self.object.words();
-        match Token::read(&seen.token).and_then(|token| token.plan(service, record)) {
-            Ok(Plan {
-                now, target, patch, ..
-            }) => {
-                let patch = routed_object::print(service, &patch);
-                let scale = |name: &str, from: u32, to: u32| {
-                    let namespace = &self.namespace;
-                    format!("would scale Deployment {namespace}/{name} from {from} to {to} pods\n")
-                };
-                let stable = scale(&record.stable.backend, now.stable, target.stable);
-                patch + &stable + &scale(&record.candidate.backend, now.candidate, target.candidate)
-            }
-            Err(error) => error.to_string(),
-        }
+        let mut token = Token::read(&seen.token);
+        let mut change = |record: &&Record| {
+            let read = token.as_mut().map_err(|error| error.to_string())?;
+            let plan = read.plan(service, record).map_err(|error| error.to_string())?;
+            let scale = |name: &str, from: u32, to: u32| {
+                let namespace = &self.namespace;
+                format!("would scale Deployment {namespace}/{name} from {from} to {to} pods\n")
+            };
+            let (stable, candidate) = (&record.stable.backend, &record.candidate.backend);
+            let text = [
+                routed_object::print(service, &plan.patch),
+                scale(stable, plan.now.stable, plan.target.stable),
+                scale(candidate, plan.now.candidate, plan.target.candidate),
+            ];
+            read.follow(&plan, record).map_err(|error| error.to_string())?;
+            Ok(text.concat())
+        };
+        let refused = |why: String| format!("would change nothing in {service}: {why}\n");
+        records
+            .iter()
+            .map(|record| change(record).unwrap_or_else(refused))
+            .collect()
     }
 }
 

@@ -88,6 +88,20 @@ impl Token {
             patch: patch(&self.object, &pods, record),
         })
     }
+
+    /// Becomes what is read when `plan` is done.
+    ///
+    /// # Errors
+    ///
+    /// Its patches do not fit.
+    pub(super) fn follow(&mut self, plan: &Plan, record: &Record) -> anyhow::Result<()> {
+        let object = routed_object::after(&self.object, &plan.patch)?;
+        self.object = routed_object::after(&object, &patch(&object, &plan.total.to_string(), record))?;
+        let Counts { stable, candidate } = plan.target;
+        self.wanted.insert(record.stable.backend.clone(), stable);
+        self.wanted.insert(record.candidate.backend.clone(), candidate);
+        Ok(())
+    }
 }
 
 /// The record with `pods` beside it, while both are as in `object`.

@@ -96,7 +96,7 @@ pub(in crate::real::contract) async fn an_edited_record_still_says_who_the_candi
     bed.edit_record();
     let seen = read(bed).await;
     assert_eq!((seen.candidate.as_str(), seen.share), (first, Some(held.weight)));
-    shift_traffic(bed, "rollback").with(0);
+    shift_traffic(bed, &["rollback"]).with(0);
     assert_eq!(bed.live(), 100);
 }
 

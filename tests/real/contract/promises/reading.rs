@@ -39,11 +39,16 @@ pub(in crate::real::contract) async fn what_was_written_is_read_back_by_everybod
 pub(in crate::real::contract) async fn describing_a_change_touches_nothing<B: Bed>(bed: &B) {
     let before = bed.raw();
     let router = bed.router(Users::default());
-    for record in [first::<B>(), held::<B>()] {
-        let seen = router.read().await.expect("what the router has");
-        assert_ne!(router.describe(&seen, &record), "");
-    }
+    let seen = router.read().await.expect("what the router has");
+    let (first, held) = (first::<B>(), held::<B>());
+    let both = router.describe(&seen, &[&first, &held]);
+    assert_eq!(both.len(), 2);
+    assert_eq!(both[..1], router.describe(&seen, &[&first]));
     assert_eq!(bed.raw(), before);
+    // The second one is what is described once the first is written.
+    let seen = write(bed, &first).await;
+    assert_eq!(both[1..], router.describe(&seen, &[&held]));
+    assert_ne!(both[0], both[1]);
 }
 
 pub(in crate::real::contract) async fn shares_it_cannot_give_are_named_and_not_written<B: Bed>(bed: &B) {

@@ -1,12 +1,15 @@
 //! Whole rollouts, and what they leave.
 
 use rollgate::providers::traffic::{Ids, Preview, Sticky, UserId, Users};
-use rollgate_domain::rollout::{
-    moves::Move,
-    record::{Record, State},
+use rollgate_domain::{
+    rollout::{
+        moves::Move,
+        record::{Record, State},
+    },
+    weight::Weight,
 };
 
-use super::story::{BY, assert_is, first, held, read, rollback, start, write, write_by};
+use super::story::{BY, assert_is, first, held, percent, read, rollback, start, write, write_by};
 use crate::{
     real::beds::Bed,
     support::{
@@ -131,31 +134,57 @@ pub(in crate::real::contract) async fn a_day_of_heartbeats_leaves_no_trace<B: Be
 pub(in crate::real::contract) async fn the_tools_find_it_by_the_plan_and_take_it_back<B: Bed>(bed: &B) {
     let held = held::<B>();
     write(bed, &held).await;
-    let status = shift_traffic(bed, "status").with(0).stdout;
+    let status = shift_traffic(bed, &["status"]).with(0).stdout;
     assert!(status.contains(&held.weight.to_string()), "{status}");
-    shift_traffic(bed, "rollback").with(0);
+    shift_traffic(bed, &["rollback"]).with(0);
     let seen = read(bed).await;
     assert_eq!(bed.live(), 0);
     let record = seen.record.expect("a record").expect("a record");
     assert!(matches!(record.state, State::RolledBack { .. }), "{record:?}");
     assert!(record.generation > held.generation);
-    shift_traffic(bed, "rollback").with(0);
+    shift_traffic(bed, &["rollback"]).with(0);
     assert_is(bed, &read(bed).await, &record);
 }
 
+pub(in crate::real::contract) async fn a_gradual_rollback_ends_at_0_whatever_shares_there_are<B: Bed>(
+    bed: &B,
+) {
+    write(bed, &full::<B>()).await;
+    let before = bed.raw();
+    let shown = shift_traffic(bed, &["rollback", "--gradual", "--dry-run"]).with(0);
+    assert_eq!(bed.raw(), before);
+    let stops = read(bed).await.shares.at_most(percent(5)) > Weight::ZERO;
+    assert_eq!(shown.stdout.contains(" Then:\n"), stops, "{}", shown.stdout);
+    let done = shift_traffic(bed, &["rollback", "--gradual"]).with(0);
+    let seen = read(bed).await;
+    let record = seen.record.expect("a record").expect("a record");
+    assert!(matches!(record.state, State::RolledBack { .. }), "{record:?}");
+    assert_eq!(bed.live(), 0);
+    assert_eq!(
+        done.stderr.contains("rolling back, from 100 %"),
+        stops,
+        "{}",
+        done.stderr
+    );
+}
+
 /// The tool with the bed's plan, and with metrics that nobody serves.
-pub(super) fn shift_traffic<B: Bed>(bed: &B, verb: &str) -> Ended {
+pub(super) fn shift_traffic<B: Bed>(bed: &B, arguments: &[&str]) -> Ended {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let plan = folder.path().join("rollgate.yml");
     let text = format!(
         "service: shop-api\nmetrics:\n  prometheus: {{ url: \"http://127.0.0.1:1\" }}\n  requests: http_requests_total\n  errors: \
-         http_errors_total\n{}",
+         http_errors_total\nrollback: {{ watch: 1s, drain: 0s }}\n{}",
         bed.plan()
     );
     std::fs::write(&plan, text).expect("the plan");
     let mut command = binary("shift-traffic");
-    command.envs(bed.variables()).arg(verb).arg("--plan").arg(&plan);
-    if verb == "rollback" {
+    command
+        .envs(bed.variables())
+        .args(arguments)
+        .arg("--plan")
+        .arg(&plan);
+    if arguments.contains(&"rollback") {
         command.env("ROLLGATE_OUT", folder.path().join("out"));
     }
     run(command)
