@@ -174,7 +174,7 @@ pub(super) fn shift_traffic<B: Bed>(bed: &B, arguments: &[&str]) -> Ended {
     let plan = folder.path().join("rollgate.yml");
     let text = format!(
         "service: shop-api\nmetrics:\n  prometheus: {{ url: \"http://127.0.0.1:1\" }}\n  requests: http_requests_total\n  errors: \
-         http_errors_total\nrollback: {{ watch: 1s, drain: 0s }}\n{}",
+         http_errors_total\nrollback: {{ watch: 1s, drain: 100ms }}\n{}",
         bed.plan()
     );
     std::fs::write(&plan, text).expect("the plan");
