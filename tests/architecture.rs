@@ -160,6 +160,7 @@ fn the_readme_names_every_vendors_file() {
                 "metrics/series.rs",
                 "metrics/selector/",
                 "traffic/last_digits.rs",
+                "cluster/connection.rs",
                 "cluster/trouble.rs",
                 "traffic/lock.rs",
                 "traffic/routed_object.rs",

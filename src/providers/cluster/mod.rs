@@ -1,5 +1,6 @@
 //! The Kubernetes API server: one client for every provider that needs it.
 
+mod connection;
 mod trouble;
 
 use std::{path::Path, time::Duration};
@@ -63,7 +64,7 @@ impl Cluster {
         config.read_timeout = Some(PATIENCE);
         config.write_timeout = Some(PATIENCE);
         let url = config.cluster_url.to_string();
-        let client = Client::try_from(config).context("prepare the client of the Kubernetes cluster")?;
+        let client = connection::client(config).context("prepare the client of the Kubernetes cluster")?;
         Ok(Self { client, url, user })
     }
 
