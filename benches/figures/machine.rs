@@ -85,3 +85,19 @@ fn span(text: &str) -> Duration {
     let seconds: f64 = seconds.parse().expect("seconds");
     Duration::from_secs_f64(minutes * 60.0 + seconds)
 }
+
+/// The memory that a process has now, in KiB.
+pub(crate) fn resident(process: u32) -> Option<u64> {
+    memory(process, "VmRSS:")
+}
+
+/// The most that it ever had.
+pub(crate) fn peak(process: u32) -> Option<u64> {
+    memory(process, "VmHWM:")
+}
+
+fn memory(process: u32, line: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let number = status.lines().find_map(|found| found.strip_prefix(line))?;
+    number.trim().strip_suffix(" kB")?.parse().ok()
+}

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rollgate::plan::Plan;
 
 use crate::look::History;
-use crate::machine::bare;
+use crate::machine::{bare, peak};
 use crate::router::Proxy;
 use crate::support::http::{Http, Reply};
 use crate::support::servers::until;
@@ -19,11 +19,7 @@ use crate::table::Table;
 const GOAL: u64 = 40 * 1024;
 
 pub(crate) async fn measure(table: &mut Table, history: &History) {
-    let mut sleep = bare("/bin/sleep").arg("10").spawn().expect("sleep");
-    // Its first reading is of a process that has not begun.
-    let begun = || peak(sleep.id()).filter(|kib| *kib > 500);
-    let baseline = until("sleep begins", Duration::from_secs(10), begun);
-    sleep.kill().and_then(|()| sleep.wait()).expect("its end");
+    let baseline = of_sleep();
     table.memory("memory of `/bin/sleep`", baseline, None, baseline);
 
     let metrics = format!("  prometheus: {{ url: \"{}\" }}", history.server.url);
@@ -41,6 +37,16 @@ pub(crate) async fn measure(table: &mut Table, history: &History) {
     let kib = driven(&metrics, "1s", Timestamp::now()).await;
     let what = format!("peak memory of `shift-traffic run`, two scraped pages of {bytes} KiB");
     table.memory(&what, kib, Some(GOAL), baseline);
+}
+
+/// What a process needs that does nothing.
+pub(crate) fn of_sleep() -> u64 {
+    let mut sleep = bare("/bin/sleep").arg("10").spawn().expect("sleep");
+    // Its first reading is of a process that has not begun.
+    let begun = || peak(sleep.id()).filter(|kib| *kib > 500);
+    let kib = until("sleep begins", Duration::from_secs(10), begun);
+    sleep.kill().and_then(|()| sleep.wait()).expect("its end");
+    kib
 }
 
 /// A driver on a rollout that began at `since`: its memory after it has judged.
@@ -67,13 +73,6 @@ async fn driven(metrics: &str, look: &str, since: Timestamp) -> u64 {
 
 fn said(out: &Path) -> String {
     fs::read_to_string(out.join("rollgate.log")).unwrap_or_default()
-}
-
-/// The most resident memory that a process ever had, in KiB.
-fn peak(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 /// A page as a large service has it: 200 handlers with a histogram each, beside the two counters.

@@ -13,11 +13,11 @@ use rollgate::plan::Plan;
 
 use crate::machine::{bare, program, wall};
 use crate::router::Proxy;
-use crate::table::{Table, Times};
+use crate::table::{Goal, Table, Times};
 
 const RUNS: usize = 200;
 const WATCHED_RUNS: usize = 100;
-const GOAL: (usize, Duration) = (95, Duration::from_millis(50));
+const GOAL: Goal = Goal::Below(95, Duration::from_millis(50));
 
 const SCRIPT: &str = r#"
 set -euo pipefail
@@ -51,7 +51,7 @@ pub(crate) async fn measure(table: &mut Table) {
     table.baseline("bash, `echo set map \\| socat`, read back", &scripted);
     let rolled_back = rolled_back.into_iter().collect();
     let what = "`shift-traffic rollback`, from exec to confirmed 0 % and journal";
-    table.promise(what, &rolled_back, GOAL, &scripted);
+    table.promise(what, &rolled_back, &[GOAL], &scripted);
     let until_zero = until_zero.into_iter().collect();
     table.figure("… until HAProxy gives the candidate 0 %", &until_zero, &scripted);
     table.figure("… of the rest: fsync of map file and folder", &flush, &scripted);

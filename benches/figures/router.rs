@@ -4,17 +4,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rollgate::plan::Plan;
 use rollgate::providers::traffic::Router as _;
 use rollgate::providers::traffic::haproxy::Haproxy;
-use rollgate_domain::rollout::ladder::{Ladder, Require, Step};
-use rollgate_domain::rollout::moves::{By, Course, Move, Start};
-use rollgate_domain::rollout::phase::Phase;
-use rollgate_domain::rollout::record::{Evidence, Pin, Record, Version};
 use tempfile::TempDir;
 
 use crate::machine;
+use crate::rollout;
 use crate::support::http::{Http, Reply, nobody};
 use crate::support::servers::{Server, until};
 
@@ -63,13 +60,19 @@ impl Proxy {
 
     /// Writes a plan with this `metrics` section and tells where it is.
     pub(crate) fn plan(&self, metrics: &str, look: &str) -> PathBuf {
+        let judgement = format!("look: {look}, cluster-size: 1.5");
+        self.plan_with(metrics, &judgement, "{ weight: 10%, for: 96h }")
+    }
+
+    /// The same with these `judgement` and `steps`.
+    pub(crate) fn plan_with(&self, metrics: &str, judgement: &str, steps: &str) -> PathBuf {
         let text = format!(
             "service: web\n\
              traffic:\n  haproxy:\n    sockets: [{}]\n    map: {}\n    backends: [blue, green]\n\
              metrics:\n{metrics}\n  requests: http_requests_total{{service=\"shop-api\"}}\n  \
              errors: http_requests_total{{service=\"shop-api\",code=~\"5..\"}}\n\
-             judgement: {{ look: {look}, cluster-size: 1.5 }}\n\
-             phases: {{ canary: {{ steps: [{{ weight: 10%, for: 96h }}] }} }}\n",
+             judgement: {{ {judgement} }}\n\
+             phases: {{ canary: {{ steps: [{steps}] }} }}\n",
             self.socket().display(),
             self.map().display()
         );
@@ -78,7 +81,7 @@ impl Proxy {
         path
     }
 
-    fn router(&self) -> Haproxy {
+    pub(crate) fn router(&self) -> Haproxy {
         Haproxy::new(
             vec![self.socket()],
             self.map(),
@@ -89,48 +92,7 @@ impl Proxy {
 
     /// A rollout that has held 10 % since `since`.
     pub(crate) async fn holds_ten_percent(&self, plan: &Plan, since: Timestamp) {
-        let router = self.router();
-        let seen = router.read().await.expect("HAProxy's entry");
-        let version = |backend: &str, version: &str| Version {
-            backend: backend.to_owned(),
-            version: version.to_owned(),
-            images: Vec::new(),
-        };
-        let step = Step {
-            weight: "10%".parse().expect("a weight"),
-            duration: SignedDuration::from_hours(96),
-        };
-        let start = Start {
-            service: "web".to_owned(),
-            stable: version("blue", "v1"),
-            candidate: version("green", "v2"),
-            course: Course {
-                phase: Phase::Canary,
-                ladder: Ladder::new(vec![step], Require::Proof).expect("a ladder"),
-                gates: Vec::new(),
-                keep_old: SignedDuration::ZERO,
-            },
-            evidence: Evidence {
-                origin: since,
-                look: plan.judgement.look,
-                cluster_size: plan.judgement.cluster_size.unwrap_or(1.0),
-                warm_since: None,
-            },
-            pin: Pin {
-                hash: plan.hash.clone(),
-                commit: None,
-                tool: env!("CARGO_PKG_VERSION").to_owned(),
-            },
-        };
-        let by = By {
-            run: "bench",
-            actor: "bench",
-            at: since,
-        };
-        let before = seen.record.clone().expect("a record or none");
-        let record = Record::start(start, before.as_ref(), by);
-        let record = record.after(Move::Raise, by).expect("the first step");
-        router.write(&seen, &record).await.expect("a write");
+        rollout::hold(&self.router(), plan, ["blue", "green"], 10, since).await;
     }
 
     /// The share that users have now.

@@ -25,6 +25,33 @@ impl FromIterator<Duration> for Times {
     }
 }
 
+/// What a figure must keep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Goal {
+    /// So many percent of all runs stay below this time.
+    Below(usize, Duration),
+    /// So many percent of all runs stay below the baseline's, times this.
+    Times(usize, f64),
+}
+
+impl Goal {
+    fn is_kept(self, times: &Times, baseline: &Times) -> bool {
+        match self {
+            Self::Below(percent, time) => times.percentile(percent) < time,
+            Self::Times(percent, factor) => {
+                times.percentile(percent) < baseline.percentile(percent).mul_f64(factor)
+            }
+        }
+    }
+
+    fn words(self) -> String {
+        match self {
+            Self::Below(percent, time) => format!("p{percent} < {} ms", time.as_millis()),
+            Self::Times(percent, factor) => format!("p{percent} < {factor} x the baseline's"),
+        }
+    }
+}
+
 pub(crate) struct Table {
     holds: bool,
 }
@@ -39,42 +66,51 @@ impl Table {
 
     /// What a figure is compared with.
     pub(crate) fn baseline(&mut self, what: &str, times: &Times) {
-        self.row(what, times, "", "1");
+        Self::times(what, times, "", "1");
     }
 
     /// A figure without a goal of its own.
     pub(crate) fn figure(&mut self, what: &str, times: &Times, baseline: &Times) {
-        self.row(what, times, "", &ratio(times, baseline));
+        Self::times(what, times, "", &ratio(times, baseline));
     }
 
-    /// A figure of which so many percent of all runs must stay below a goal.
-    pub(crate) fn promise(
-        &mut self,
-        what: &str,
-        times: &Times,
-        (percent, goal): (usize, Duration),
-        baseline: &Times,
-    ) {
-        let kept = times.percentile(percent) < goal;
-        self.holds &= kept;
-        let verdict = if kept { "kept" } else { "MISSED" };
-        let goal = format!("p{percent} < {} ms: {verdict}", goal.as_millis());
-        self.row(what, times, &goal, &ratio(times, baseline));
+    /// A figure that must keep `goals`.
+    pub(crate) fn promise(&mut self, what: &str, times: &Times, goals: &[Goal], baseline: &Times) {
+        let goals: Vec<_> = goals
+            .iter()
+            .map(|goal| self.verdict(&goal.words(), goal.is_kept(times, baseline)))
+            .collect();
+        Self::times(what, times, &goals.join("; "), &ratio(times, baseline));
     }
 
     /// Memory, in KiB.
     pub(crate) fn memory(&mut self, what: &str, kib: u64, goal: Option<u64>, baseline: u64) {
         let goal = goal.map_or_else(String::new, |goal| {
-            let kept = kib < goal;
-            self.holds &= kept;
-            format!("< {} MB: {}", goal / 1024, if kept { "kept" } else { "MISSED" })
+            self.verdict(&format!("< {} MB", goal / 1024), kib < goal)
         });
-        let mb = |kib: u64| kib as f64 / 1024.0;
-        println!(
-            "| {what} | 1 | {:.1} MB | | {goal} | {:.1} |",
-            mb(kib),
-            mb(kib) / mb(baseline)
-        );
+        let ratio = format!("{:.1}", mb(kib) / mb(baseline));
+        Self::row(what, 1, [&format!("{:.1} MB", mb(kib)), "", &goal, &ratio]);
+    }
+
+    /// Memory in the course of one run, in KiB: at the end at most so much more than at first.
+    pub(crate) fn course(&mut self, what: &str, course: &[u64], more: u64) {
+        let (first, last) = (course.first().copied(), course.last().copied());
+        let is_flat = last <= first.map(|first| first + more);
+        let goal = format!("the last at most the first + {:.1} MB", mb(more));
+        let goal = self.verdict(&goal, is_flat);
+        let each: Vec<_> = course.iter().map(|kib| format!("{:.1}", mb(*kib))).collect();
+        Self::row(what, 1, [&format!("{} MB", each.join(", ")), "", &goal, ""]);
+    }
+
+    /// Something that is counted: the same in each of `runs`, or their mean.
+    pub(crate) fn count(&mut self, what: &str, runs: usize, count: f64, baseline: f64) {
+        let ratio = format!("{:.2}", count / baseline);
+        Self::row(what, runs, [&format!("{count:.1}"), "", "", &ratio]);
+    }
+
+    /// Something in words that nothing is compared with.
+    pub(crate) fn told(&mut self, what: &str, text: &str) {
+        Self::row(what, 1, [text, "", "", ""]);
     }
 
     /// Whether all goals so far were kept.
@@ -82,15 +118,23 @@ impl Table {
         self.holds
     }
 
-    fn row(&mut self, what: &str, times: &Times, goal: &str, ratio: &str) {
-        let ms = |percent| times.percentile(percent).as_secs_f64() * 1000.0;
-        let runs = times.0.len();
-        println!(
-            "| {what} | {runs} | {:.1} ms | {:.1} ms | {goal} | {ratio} |",
-            ms(50),
-            ms(95)
-        );
+    fn verdict(&mut self, goal: &str, kept: bool) -> String {
+        self.holds &= kept;
+        format!("{goal}: {}", if kept { "kept" } else { "MISSED" })
     }
+
+    fn times(what: &str, times: &Times, goal: &str, ratio: &str) {
+        let ms = |percent| format!("{:.1} ms", times.percentile(percent).as_secs_f64() * 1000.0);
+        Self::row(what, times.0.len(), [&ms(50), &ms(95), goal, ratio]);
+    }
+
+    fn row(what: &str, runs: usize, [p50, p95, goal, ratio]: [&str; 4]) {
+        println!("| {what} | {runs} | {p50} | {p95} | {goal} | {ratio} |");
+    }
+}
+
+fn mb(kib: u64) -> f64 {
+    kib as f64 / 1024.0
 }
 
 fn ratio(times: &Times, baseline: &Times) -> String {

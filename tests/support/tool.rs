@@ -212,6 +212,10 @@ pub(crate) fn example(name: &str) -> PathBuf {
         cargo
             .args(["build", "--quiet", "--offline", "--examples"])
             .current_dir(env!("CARGO_MANIFEST_DIR"));
+        // The benches stand on them too.
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
         // What cargo tells a test about its package would look like a change to build scripts.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
