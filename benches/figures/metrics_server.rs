@@ -5,8 +5,6 @@
 //!
 //! Source: <https://prometheus.io/docs/prometheus/latest/querying/api/#range-vectors>
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 
 use crate::support::http::{Http, Reply, Request};
@@ -69,54 +67,80 @@ fn decoded(text: &str) -> String {
     decoded
 }
 
+/// One pod's life, in looks since the beginning.
+struct Pod {
+    version: &'static str,
+    /// Its traffic, as a multiple of a candidate's pod's.
+    rate: i64,
+    address: String,
+    born: i64,
+    dead: i64,
+}
+
 fn answer(begin: i64, window: &Window) -> String {
-    let mut text = "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[".to_owned();
     let first = ((window.from - begin).div_euclid(look()) + 1).max(0);
     let last = (window.to - begin).div_euclid(look());
-    let mut comma = "";
-    for (version, rate) in [("v1", 9), ("v2", 1)] {
-        for pod in 0..PODS {
-            // Lives of this place that the window meets.
-            for life in life(pod, first)..=life(pod, last) {
-                let (born, dead) = (birth(pod, life), birth(pod, life + 1));
-                for handler in 0..HANDLERS {
-                    for (code, per_look) in [(200, 100), (404, 5), (500, 0)] {
-                        if window.errors && code != 500 {
-                            continue;
-                        }
-                        let _ = write!(
-                            text,
-                            "{comma}{{\"metric\":{{\"__name__\":\"http_requests_total\",\"service\":\"shop-api\",\
-                             \"version\":\"{version}\",\"instance\":\"10.0.{pod}.{life}:8080\",\
-                             \"handler\":\"/api/v1/resource/{handler}\",\"code\":\"{code}\"}},\"values\":["
-                        );
-                        let mut comma_inside = "";
-                        for number in first.max(born)..=last.min(dead - 1) {
-                            let age = number - born;
-                            // One request of ten thousand or so fails, in both versions alike.
-                            let count = rate * (age * per_look + if code == 500 { age / 90 } else { 0 });
-                            let at = begin + number * look();
-                            let (second, ms) = (at.div_euclid(1000), at.rem_euclid(1000));
-                            let _ = write!(text, "{comma_inside}[{second}.{ms:03},\"{count}\"]");
-                            comma_inside = ",";
-                        }
-                        text.push_str("]}");
-                        comma = ",";
-                    }
-                }
+    let codes: &[(i64, i64)] = if window.errors {
+        &[(500, 0)]
+    } else {
+        &[(200, 100), (404, 5), (500, 0)]
+    };
+    let mut series = Vec::new();
+    for pod in pods(first, last) {
+        for handler in 0..HANDLERS {
+            for (code, per_look) in codes {
+                // Of ten thousand requests one or so fails, in both versions alike.
+                let count = |age: i64| pod.rate * if *code == 500 { age / 90 } else { age * per_look };
+                let points: Vec<_> = (first.max(pod.born)..=last.min(pod.dead - 1))
+                    .map(|number| point(begin + number * look(), count(number - pod.born)))
+                    .collect();
+                series.push(one(&pod, handler, *code, &points.join(",")));
             }
         }
     }
-    text.push_str("]}}");
-    text
+    format!(
+        "{{\"status\":\"success\",\"data\":{{\"resultType\":\"matrix\",\"result\":[{}]}}}}",
+        series.join(",")
+    )
 }
 
-/// Which pod in a row lives at this place then: each hour one of ten is replaced.
-fn life(pod: i64, number: i64) -> i64 {
-    (number + (PODS - pod) * HOUR).div_euclid(PODS * HOUR)
+/// Those that lived between two looks.
+fn pods(first: i64, last: i64) -> Vec<Pod> {
+    let mut pods = Vec::new();
+    for (version, rate) in [("v1", 9), ("v2", 1)] {
+        for place in 0..PODS {
+            pods.extend((life(place, first)..=life(place, last)).map(|life| Pod {
+                version,
+                rate,
+                address: format!("10.0.{place}.{life}:8080"),
+                born: birth(place, life),
+                dead: birth(place, life + 1),
+            }));
+        }
+    }
+    pods
+}
+
+fn point(at: i64, count: i64) -> String {
+    let (second, ms) = (at.div_euclid(1000), at.rem_euclid(1000));
+    format!("[{second}.{ms:03},\"{count}\"]")
+}
+
+fn one(pod: &Pod, handler: i64, code: i64, points: &str) -> String {
+    let Pod { version, address, .. } = pod;
+    format!(
+        "{{\"metric\":{{\"__name__\":\"http_requests_total\",\"service\":\"shop-api\",\
+         \"version\":\"{version}\",\"instance\":\"{address}\",\
+         \"handler\":\"/api/v1/resource/{handler}\",\"code\":\"{code}\"}},\"values\":[{points}]}}"
+    )
+}
+
+/// Which pod in a row lives at this place in that look: each hour one of ten is replaced.
+fn life(place: i64, number: i64) -> i64 {
+    (number + (PODS - place) * HOUR).div_euclid(PODS * HOUR)
 }
 
 /// The look in which it begins.
-fn birth(pod: i64, life: i64) -> i64 {
-    life * PODS * HOUR - (PODS - pod) * HOUR
+fn birth(place: i64, life: i64) -> i64 {
+    life * PODS * HOUR - (PODS - place) * HOUR
 }

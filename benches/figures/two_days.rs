@@ -118,7 +118,8 @@ fn sizes(folder: &Path, summary: &Path, map: &Path) -> String {
     {
         let bytes = fs::metadata(file).map_or(0, |file| file.len());
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let _ = write!(text, "{name} {:.1} KiB, ", bytes as f64 / 1024.0);
+        let (kib, lines) = (bytes as f64 / 1024.0, lines(file));
+        let _ = write!(text, "{name} {kib:.1} KiB in {lines} lines, ");
     }
     text.trim_end_matches(", ").to_owned()
 }

@@ -3,8 +3,9 @@
 //! It watches, as controllers do, so that it asks nothing while nothing changes.
 
 use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, WatchEvent, WatchParams};
@@ -19,6 +20,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Stops when it is dropped.
 pub(crate) struct Gateway {
+    zero: Arc<Mutex<Option<Instant>>>,
     stop: Option<oneshot::Sender<()>>,
     controller: Option<JoinHandle<()>>,
 }
@@ -27,21 +29,29 @@ impl Gateway {
     /// Answers for every parent of every HTTPRoute of this namespace.
     pub(crate) fn of(namespace: &Namespace<'static>) -> Self {
         let (stop, stopped) = oneshot::channel();
+        let zero = Arc::new(Mutex::new(None));
+        let seen = Arc::clone(&zero);
         let (kubeconfig, name) = (namespace.admin().kubeconfig(), namespace.name.clone());
         let controller = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
                 let cluster = Cluster::by_kubeconfig(&kubeconfig).await.expect("the cluster");
                 tokio::select! {
-                    () = serve(&cluster, &name) => {}
+                    () = serve(&cluster, &name, &seen) => {}
                     _ = stopped => {}
                 }
             });
         });
         Self {
+            zero,
             stop: Some(stop),
             controller: Some(controller),
         }
+    }
+
+    /// Since when the second backend has nothing, as the watch tells.
+    pub(crate) fn heard_zero(&self) -> Option<Instant> {
+        *self.zero.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -54,7 +64,7 @@ impl Drop for Gateway {
     }
 }
 
-async fn serve(cluster: &Cluster, namespace: &str) {
+async fn serve(cluster: &Cluster, namespace: &str, zero: &Mutex<Option<Instant>>) {
     let resource = ApiResource {
         group: "gateway.networking.k8s.io".to_owned(),
         version: "v1".to_owned(),
@@ -68,11 +78,22 @@ async fn serve(cluster: &Cluster, namespace: &str) {
             let mut events = pin!(events);
             while let Ok(Some(event)) = events.try_next().await {
                 if let WatchEvent::Added(route) | WatchEvent::Modified(route) = event {
+                    note(&route, zero);
                     answer(&routes, &route).await;
                 }
             }
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The first moment of a share of 0, until it is another one.
+fn note(route: &DynamicObject, zero: &Mutex<Option<Instant>>) {
+    let mut zero = zero.lock().unwrap_or_else(PoisonError::into_inner);
+    if route.data["spec"]["rules"][0]["backendRefs"][1]["weight"] == 0 {
+        zero.get_or_insert_with(Instant::now);
+    } else {
+        *zero = None;
     }
 }
 
