@@ -1,16 +1,17 @@
 //! What went wrong elsewhere, on a HTTPRoute.
 
-use std::{
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use rollgate_domain::rollout::record::State;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::world::{KIND, World, backend, rules};
-use crate::support::{kube::Says, servers::until, tool::run};
+use crate::support::{
+    kube::{Says, Writer},
+    servers::until,
+    tool::run,
+};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -182,39 +183,44 @@ fn an_object_that_has_been_modified_fifty_times_a_second_does_not_wedge_the_roll
         return;
     };
     world.users = "sticky: { header: x-user-id }\npreview: { header: x-preview }";
-    let over = AtomicBool::new(false);
-    let writes = AtomicU32::new(0);
-    let took = thread::scope(|scope| {
-        // A foreign writer of another rule and of a status of its own.
-        scope.spawn(|| {
-            let path = format!(
-                "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes/web",
-                world.namespace.name
-            );
-            let patch = |path: &str, change: serde_json::Value| {
-                let kind = "application/json-patch+json";
-                world.namespace.cluster.api.send(reqwest::Method::PATCH, path, kind, &change.to_string()).is_ok()
-            };
-            while !over.load(Ordering::SeqCst) {
-                let number = writes.load(Ordering::SeqCst) % 90 + 1;
-                let rule = json!([{ "op": "replace", "path": "/spec/rules/0/backendRefs/0/weight", "value": number }]);
-                let status = json!([{ "op": "add", "path": "/status/parents/0/conditions/0/message", "value": format!("write {number}") }]);
-                let done = u32::from(patch(&path, rule)) + u32::from(patch(&format!("{path}/status"), status));
-                writes.fetch_add(done, Ordering::SeqCst);
-                thread::sleep(Duration::from_millis(30));
-            }
-        });
-        let driver = world.held_at_10();
-        until("it has been modified often", Duration::from_secs(30), || {
-            (writes.load(Ordering::SeqCst) > 40).then_some(())
-        });
-        let began = Instant::now();
-        world.shift(["rollback"]).with(0);
-        let took = began.elapsed();
-        over.store(true, Ordering::SeqCst);
-        driver.end().with(6);
-        took
+    let cluster = world.namespace.cluster;
+    let path = format!(
+        "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes/web",
+        world.namespace.name
+    );
+    let replace = move |path: &str, place: &str, value: Value| {
+        let patch = json!([{ "op": "replace", "path": place, "value": value }]).to_string();
+        let answer = cluster
+            .api
+            .send(Method::PATCH, path, "application/json-patch+json", &patch);
+        answer.is_ok()
+    };
+    // One writes another rule, one a status of its own.
+    let status = format!("{path}/status");
+    let writers = [
+        Writer::start("rule", move |_, number| {
+            let place = "/spec/rules/0/backendRefs/0/weight";
+            replace(&path, place, (number % 90 + 1).into())
+        }),
+        Writer::start("status", move |_, number| {
+            let place = "/status/parents/0/conditions/0/message";
+            replace(&status, place, format!("write {number}").into())
+        }),
+    ];
+    let driver = world.held_at_10();
+    until("it has been modified often", SOON, || {
+        writers
+            .iter()
+            .all(|writer| writer.writes().iter().sum::<u32>() > 50)
+            .then_some(())
     });
+    let began = Instant::now();
+    world.shift(["rollback"]).with(0);
+    let took = began.elapsed();
+    for (_, rate) in writers.map(Writer::stop) {
+        assert!(rate > 1.0, "{rate} a second");
+    }
+    driver.end().with(6);
     world.assert_all_on_blue();
     assert!(took < Duration::from_secs(5), "{took:?}");
 }

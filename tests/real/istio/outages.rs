@@ -1,15 +1,15 @@
 //! What went wrong elsewhere, on a VirtualService.
 
-use std::{
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::json;
 
 use super::world::{KIND, SHARED, World};
-use crate::support::{kube::Link, tool::run};
+use crate::support::{
+    kube::{Link, Writer},
+    tool::run,
+};
 
 /// argo-rollouts #1838: the rule that made users stick went on sending them to the canary.
 #[test]
@@ -123,50 +123,44 @@ fn all_weights_0_is_told_and_a_rollback_serves_users_again() {
 #[test]
 fn a_foreign_writer_fifty_times_a_second_holds_up_neither_driver_nor_rollback() {
     let Some(world) = World::with(SHARED) else { return };
-    let (stop, writes) = (AtomicBool::new(false), AtomicU32::new(0));
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let api = &world.namespace.cluster.api;
-            let here = Some(world.namespace.name.as_str());
-            while !stop.load(Ordering::SeqCst) {
-                let number = writes.fetch_add(1, Ordering::SeqCst) + 1;
-                let path = format!(
-                    "/apis/networking.istio.io/v1/namespaces/{}/virtualservices/web",
-                    world.namespace.name
-                );
-                // Another route, another annotation, the status.
-                let patch = json!([
-                    { "op": "add", "path": "/spec/http/0/timeout", "value": format!("{}s", number % 60 + 1) },
-                ]);
-                let sent = api.send(
-                    reqwest::Method::PATCH,
-                    &path,
-                    "application/json-patch+json",
-                    &patch.to_string(),
-                );
-                sent.expect("a foreign write");
-                let note =
-                    json!({ "metadata": { "annotations": { "example.com/writes": number.to_string() } } });
-                api.patch(KIND, here, "web", &note).expect("a foreign write");
-                thread::sleep(Duration::from_millis(15));
-            }
-        });
-        let driver = world.held_at_10();
-        let began = Instant::now();
-        world.shift(["rollback"]).with(0);
-        let took = began.elapsed();
-        driver.end().with(6);
-        stop.store(true, Ordering::SeqCst);
-        assert!(took < Duration::from_secs(10), "{took:?}");
+    let api = &world.namespace.cluster.api;
+    let name = world.namespace.name.clone();
+    let path = format!("/apis/networking.istio.io/v1/namespaces/{name}/virtualservices/web");
+    // One writes another route, one another annotation.
+    let route = Writer::start("route", move |_, number| {
+        let timeout = format!("{}s", number % 60 + 1);
+        let patch = json!([{ "op": "add", "path": "/spec/http/0/timeout", "value": timeout }]).to_string();
+        let answer = api.send(Method::PATCH, &path, "application/json-patch+json", &patch);
+        answer.is_ok()
     });
-    world.assert_all_on_blue();
-    let service = world.service();
-    let written = writes.load(Ordering::SeqCst);
-    assert!(written > 20, "{written}");
-    assert_eq!(
-        service["metadata"]["annotations"]["example.com/writes"],
-        written.to_string()
+    let annotation = Writer::start("annotation", move |hand, number| {
+        let key = format!("example.com/writes-{hand}");
+        let note = json!({ "metadata": { "annotations": { key: number.to_string() } } });
+        api.patch(KIND, Some(&name), "web", &note)
+            .expect("a foreign write");
+        true
+    });
+    let driver = world.held_at_10();
+    let began = Instant::now();
+    world.shift(["rollback"]).with(0);
+    let took = began.elapsed();
+    driver.end().with(6);
+    let (_, routes) = route.stop();
+    let (written, annotations) = annotation.stop();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(
+        routes > 1.0 && annotations > 1.0,
+        "{routes} and {annotations} a second"
     );
+    world.assert_all_on_blue();
+    // None of them was overwritten.
+    let annotations = &world.service()["metadata"]["annotations"];
+    for (hand, count) in written.iter().enumerate() {
+        assert_eq!(
+            annotations[format!("example.com/writes-{hand}")],
+            count.to_string()
+        );
+    }
 }
 
 #[test]

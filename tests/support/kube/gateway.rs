@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{Cluster, Namespace};
 
 /// Between two looks at the route: controllers hear of a change within milliseconds.
-const LOOK: Duration = Duration::from_millis(10);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What it says of every new generation.
 #[derive(Clone, Debug, PartialEq, Eq)]

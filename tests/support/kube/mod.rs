@@ -20,9 +20,11 @@ mod network;
 mod parts;
 mod user;
 mod users;
+mod writer;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use data_plane::DataPlane;
 pub(crate) use gateway::{Gateway, Says};
 pub(crate) use link::Link;
 pub(crate) use namespace::Namespace;
+pub(crate) use writer::Writer;
