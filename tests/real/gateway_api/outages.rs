@@ -93,6 +93,27 @@ fn a_weight_accepted_as_an_object_but_not_by_the_router_is_no_rise() {
     driver.end().with(6);
 }
 
+#[test]
+fn a_rise_that_no_gateway_confirms_takes_nothing_back_from_a_rollback() {
+    let Some(world) = World::with(&rules()) else {
+        return;
+    };
+    world.shift(["start"]).with(0);
+    let gateway = world.gateway.as_ref().expect("a gateway");
+    gateway.says(Says::Nothing);
+    let driver = world.drive();
+    until("green has 5 %, unconfirmed", SOON, || {
+        (world.weights() == [95, 5]).then_some(())
+    });
+    world.shift(["rollback"]).with(0);
+    let rolled_back = world.record();
+    // Its driver sees that instead of waiting for the Gateway.
+    driver.end().with(6);
+    assert_eq!(world.record(), rolled_back);
+    assert!(matches!(rolled_back.state, State::RolledBack { .. }));
+    world.assert_all_on_blue();
+}
+
 /// flagger #1532.
 #[test]
 fn a_sticky_rule_that_drains_everybody_to_the_canary_is_seen_and_no_rise_follows() {
@@ -218,7 +239,7 @@ fn an_object_that_has_been_modified_fifty_times_a_second_does_not_wedge_the_roll
     world.shift(["rollback"]).with(0);
     let took = began.elapsed();
     for (_, rate) in writers.map(Writer::stop) {
-        assert!(rate > 5.0, "{rate} a second");
+        assert!(rate > 1.0, "{rate} a second");
     }
     driver.end().with(6);
     world.assert_all_on_blue();

@@ -149,7 +149,7 @@ fn a_foreign_writer_fifty_times_a_second_holds_up_neither_driver_nor_rollback() 
     let (written, annotations) = annotation.stop();
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert!(
-        routes > 5.0 && annotations > 5.0,
+        routes > 1.0 && annotations > 1.0,
         "{routes} and {annotations} a second"
     );
     world.assert_all_on_blue();

@@ -145,12 +145,16 @@ impl GatewayApi {
         ))
     }
 
-    /// Waits until the Gateways have said something of `after`; the route then, and what is wrong.
-    async fn accepted(&self, after: Value, longest: Duration) -> (Value, Option<String>) {
+    /// Waits until the Gateways have said something of `after`, which holds `record`, or somebody else has the route;
+    /// the route then, and what is wrong.
+    async fn accepted(&self, after: Value, record: &str, longest: Duration) -> (Value, Option<String>) {
         let end = Instant::now() + longest;
         let wanted = generation(&after);
         let (mut now, mut pause) = (after, FIRST_LOOK);
         loop {
+            if routed_object::text(&now) != Some(record) {
+                return (now, None);
+            }
             let why = match standing(&now, wanted) {
                 Standing::Accepted => return (now, None),
                 Standing::Refused(why) | Standing::Alone(why) => return (now, Some(why)),
@@ -196,7 +200,13 @@ impl Router for GatewayApi {
             return self.seen(&after).map_err(WriteError::Unreachable);
         }
         let rises = seen.share.is_some_and(|share| record.weight > share);
-        let (now, why) = self.accepted(after, if rises { RISE } else { FALL }).await;
+        let ours = record.encode();
+        let longest = if rises { RISE } else { FALL };
+        let (now, why) = self.accepted(after, &ours, longest).await;
+        // What somebody else has written meanwhile, a rollback for one, is nothing to take back.
+        if rises && routed_object::text(&now) != Some(&ours) {
+            return Err(WriteError::Conflict);
+        }
         match why {
             Some(why) if rises => {
                 let end = self.take_back(&was, &now, &roles).await;
