@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod grants;
+mod network;
 mod old_crds;
 mod outages;
 mod rollout;

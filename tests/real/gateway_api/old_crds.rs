@@ -13,7 +13,7 @@ use super::{
 };
 use crate::support::{kube::Cluster, servers::until};
 
-const DEFINITION: &str = "httproutes.gateway.networking.k8s.io";
+pub(super) const DEFINITION: &str = "httproutes.gateway.networking.k8s.io";
 
 /// Rules of `definition` have no names.
 fn without_names(definition: &mut Value) {
@@ -25,7 +25,7 @@ fn without_names(definition: &mut Value) {
 }
 
 /// A namespace whose versions are ready; the route is accepted as it is.
-fn world(cluster: &Cluster) -> World<'_> {
+pub(super) fn world(cluster: &Cluster) -> World<'_> {
     let world = World::of(cluster.namespace("gateway-old"));
     for (name, number) in [("web-blue", 1), ("web-green", 2)] {
         // Nobody listens there, and nobody asks.

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     http::{Http, Reply},
-    kube::{Cluster, Gateway, Namespace},
+    kube::{Cluster, Gateway, Link, Namespace},
     servers::until,
     tool::{Ended, Running, binary, run},
 };
@@ -124,6 +124,11 @@ impl<'a> World<'a> {
     /// From now on one of ten requests of green fails.
     pub(super) fn green_fails(&self) {
         self.green_fails.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on nobody asks the API server but through this.
+    pub(super) fn through(&mut self, link: &Link) {
+        self.kubeconfig = self.namespace.admin().kubeconfig_at(&link.address);
     }
 
     pub(super) fn plan(&self) -> String {

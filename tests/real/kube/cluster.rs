@@ -179,7 +179,7 @@ fn a_link_can_be_cut_delayed_and_restored() {
 
 #[test]
 fn an_api_server_that_comes_back_has_kept_everything() {
-    let Some(mut cluster) = Cluster::private() else {
+    let Some(cluster) = Cluster::private() else {
         return;
     };
     cluster.namespace("kept");

@@ -27,7 +27,7 @@ use crate::{
     support::{
         pages::Pages,
         servers::until,
-        tool::{Ended, binary, run},
+        tool::{Ended, Running, binary, run},
         world::after,
     },
 };
@@ -121,7 +121,8 @@ impl<B: Bed> Place<B> {
     pub(super) fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let call = self.calls.get();
         self.calls.set(call + 1);
-        let plan = self.folder.path().join("plan.yml");
+        // Of its own: another one beside it may be reading.
+        let plan = self.folder.path().join(format!("plan{call}.yml"));
         fs::write(&plan, self.plan()).expect("the plan");
         let mut command = binary("shift-traffic");
         command
@@ -135,6 +136,13 @@ impl<B: Bed> Place<B> {
     #[track_caller]
     pub(super) fn shift<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Ended {
         run(self.command(arguments))
+    }
+
+    /// The same beside the test.
+    pub(super) fn begin<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Running {
+        let command = self.command(arguments);
+        let log = self.folder.path().join(format!("call{}", self.calls.get()));
+        Running::start(command, &log)
     }
 
     /// What somebody sees who has just come.

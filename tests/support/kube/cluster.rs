@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::{
-        OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -47,8 +47,8 @@ pub(crate) struct Cluster {
     pub(super) parts: Parts,
     pub(super) network: Option<Network>,
     controllers: Vec<Server>,
-    api_server: Option<Server>,
-    etcd: (String, Server),
+    api_server: Mutex<Option<Server>>,
+    etcd: (String, Mutex<Server>),
     namespaces: AtomicUsize,
     pub(super) folder: PathBuf,
     _will: Will,
@@ -82,13 +82,13 @@ impl Cluster {
             let tokens = format!("{ADMIN},admin,admin,\"system:masters\"\n");
             fs::write(folder.join("tokens.csv"), tokens).expect("the tokens");
             let address = nobody();
-            let mut cluster = Self {
+            let cluster = Self {
                 api: Api::new(&format!("https://{address}"), ADMIN, &parts.authority()),
                 address,
                 parts: parts.clone(),
                 network: None,
                 controllers: Vec::new(),
-                api_server: None,
+                api_server: Mutex::new(None),
                 etcd: start_etcd(&parts, &folder),
                 namespaces: AtomicUsize::new(0),
                 _will: Will::new(Command::new("rm").arg("-rf").arg(&folder)),
@@ -102,7 +102,7 @@ impl Cluster {
     }
 
     /// Whether the API server has begun; not if it, or etcd, ended at once.
-    pub(crate) fn start_api_server(&mut self) -> bool {
+    pub(crate) fn start_api_server(&self) -> bool {
         let (host, port) = self.address.split_once(':').expect("HOST:PORT");
         let mut command = self.parts.program("kube-apiserver");
         command
@@ -126,16 +126,19 @@ impl Cluster {
             if self.api.send(Method::GET, "/readyz", "", "").is_ok() {
                 Some(true)
             } else {
-                (server.is_over() || self.etcd.1.is_over()).then_some(false)
+                let etcd = &self.etcd.1;
+                let is_over =
+                    server.is_over() || etcd.lock().unwrap_or_else(PoisonError::into_inner).is_over();
+                is_over.then_some(false)
             }
         });
-        self.api_server = Some(server);
+        *self.api_server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
         began
     }
 
     /// Kills the API server, as if its machine had died; etcd keeps everything.
-    pub(crate) fn stop_api_server(&mut self) {
-        self.api_server = None;
+    pub(crate) fn stop_api_server(&self) {
+        *self.api_server.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn start_controllers(&mut self) {
@@ -260,7 +263,7 @@ impl Cluster {
 }
 
 /// HOST:PORT and the server.
-fn start_etcd(parts: &Parts, folder: &Path) -> (String, Server) {
+fn start_etcd(parts: &Parts, folder: &Path) -> (String, Mutex<Server>) {
     let [clients, peers] = [nobody(), nobody()];
     let mut command = parts.program("etcd");
     command
@@ -275,5 +278,5 @@ fn start_etcd(parts: &Parts, folder: &Path) -> (String, Server) {
         .arg(format!("--initial-advertise-peer-urls=http://{peers}"))
         .arg(format!("--initial-cluster=default=http://{peers}"));
     let server = Server::start(&command, &folder.join("etcd.log"));
-    (clients, server)
+    (clients, Mutex::new(server))
 }

@@ -12,7 +12,7 @@ use std::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Cluster, Namespace};
+use super::{Namespace, api::Api};
 
 /// Between two looks at the route: controllers hear of a change within milliseconds.
 const LOOK: Duration = Duration::from_millis(20);
@@ -35,16 +35,16 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Watches the route of this namespace; it need not be there yet.
-    pub(crate) fn of(namespace: &Namespace<'static>) -> Self {
+    pub(crate) fn of(namespace: &Namespace<'_>) -> Self {
         let says = Arc::new(Mutex::new(Says::Accepted));
         let over = Arc::new(AtomicBool::new(false));
         let controller = thread::spawn({
             let (says, over) = (Arc::clone(&says), Arc::clone(&over));
-            let (cluster, name) = (namespace.cluster, namespace.name.clone());
+            let (api, name) = (namespace.admin().api(), namespace.name.clone());
             move || {
                 while !over.load(Ordering::SeqCst) {
                     let says = says.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                    look(cluster, &name, &says);
+                    look(&api, &name, &says);
                     thread::sleep(LOOK);
                 }
             }
@@ -72,14 +72,14 @@ impl Drop for Gateway {
 }
 
 /// Answers the route if it has changed since the last answer.
-fn look(cluster: &Cluster, namespace: &str, says: &Says) {
+fn look(api: &Api, namespace: &str, says: &Says) {
     let (status, kind, reason, message) = match says {
         Says::Nothing => return,
         Says::Accepted => ("True", "Accepted", "Accepted", "Route is accepted"),
         Says::No(kind, reason, message) => ("False", *kind, *reason, *message),
     };
     let path = format!("/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes/web");
-    let Ok(route) = cluster.api.send(Method::GET, &path, "", "") else {
+    let Ok(route) = api.send(Method::GET, &path, "", "") else {
         return;
     };
     let generation = &route["metadata"]["generation"];
@@ -118,7 +118,7 @@ fn look(cluster: &Cluster, namespace: &str, says: &Says) {
     };
     let change = json!({ "status": { "parents": parents.iter().map(answer).collect::<Vec<_>>() } });
     // A route that was deleted in between needs no answer.
-    let _ = cluster.api.send(
+    let _ = api.send(
         Method::PATCH,
         &format!("{path}/status"),
         "application/merge-patch+json",
