@@ -60,8 +60,19 @@ impl Both {
 }
 
 impl Behind<'_> {
-    /// Counts both versions: by the platform, else by the router.
+    /// Counts both versions: by the platform, else by the router. For what cannot wait long.
     pub async fn count(&self, seen: &Seen, stable: &str, candidate: &str) -> Known {
+        self.count_within(PATIENCE, seen, stable, candidate).await
+    }
+
+    /// The same with a patience of its own.
+    pub async fn count_within(
+        &self,
+        patience: Duration,
+        seen: &Seen,
+        stable: &str,
+        candidate: &str,
+    ) -> Known {
         let Some(stacks) = self.stacks else {
             return match (seen.up(stable), seen.up(candidate)) {
                 (Some(stable), Some(candidate)) => Known::Both(Box::new(Both {
@@ -72,10 +83,10 @@ impl Behind<'_> {
             };
         };
         let both = async { tokio::try_join!(stacks.read(stable), stacks.read(candidate)) };
-        match timeout(PATIENCE, both).await {
+        match timeout(patience, both).await {
             Ok(Ok((stable, candidate))) => Known::Both(Box::new(Both { stable, candidate })),
             Ok(Err(error)) => Known::Unread(chain(&error)),
-            Err(_) => Known::Unread(format!("no answer within {} s", PATIENCE.as_secs())),
+            Err(_) => Known::Unread(format!("no answer within {} s", patience.as_secs())),
         }
     }
 
