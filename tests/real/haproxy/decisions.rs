@@ -369,3 +369,25 @@ fn a_rise_by_hand_keeps_to_the_window() {
     world.shift(["pause"]).with(0);
     driver.end().with(4);
 }
+
+#[test]
+fn whatever_is_reported_and_however_long_the_driver_and_a_rollback_go_on() {
+    for letter in ["字", "<"] {
+        let Some((world, driver)) = at_five(|_| {}) else {
+            return;
+        };
+        let long = letter.repeat(400);
+        for _ in 0..8 {
+            world.shift(["signal", "watch", "--reason", &long]).with(0);
+        }
+        let signals = world.record().signals;
+        assert!(signals.len() == 8 && signals.iter().all(|signal| signal.text.starts_with(letter)));
+        let heard = world.record().sequence;
+        until("the driver writes", SOON, || {
+            (world.record().sequence > heard).then_some(())
+        });
+        world.shift(["rollback", "--reason", &long]).with(0);
+        world.assert_all_on_stable();
+        driver.end().with(6);
+    }
+}

@@ -6,7 +6,7 @@ use crate::{
     rollout::{
         ladder::Ladder,
         phase::{Decision, Gate, Phase, Severity, Signal},
-        record::{Driver, Evidence, Pin, Record, SCHEMA, SIGNALS, State, Unreadable, Version},
+        record::{Driver, Evidence, Pin, Record, SCHEMA, SIGNALS, State, Unreadable, Version, as_written},
     },
     weight::Weight,
 };
@@ -97,7 +97,11 @@ pub struct Start {
     pub pin: Pin,
 }
 
-/// Reasons are for people; longer ones would not fit a router's entry.
+/// So many bytes of a record a text for people may take, as it is written there: 400 plain letters, 133 Chinese
+/// ones, 66 of those that become an escape.
+///
+/// HAProxy takes the least: 11,000 bytes of a record ([`Record::encode`]), which are 14,700 in base64, and the rest of
+/// its command. A reason and all [`SIGNALS`] as long as this, each with who said what and when, are 6,000 of them.
 const LONGEST_REASON: usize = 400;
 
 impl Record {
@@ -169,6 +173,10 @@ impl Record {
         use Move as M;
         use State as S;
         let mut next = self.clone();
+        // An older rollgate kept more of them than every router takes.
+        for signal in &mut next.signals {
+            signal.text = shortened(std::mem::take(&mut signal.text));
+        }
         next.state = match (self.state.clone(), &step) {
             (S::Ready { step } | S::Paused { step, .. }, M::Take) => S::Ready { step },
             (here @ (S::Holding { .. } | S::RollingBack { .. }), M::Take | M::Beat) => here,
@@ -344,11 +352,23 @@ fn rollout_id(service: &str, at: Timestamp) -> String {
     format!("{service}-{}", at.strftime("%Y%m%dT%H%M%S%.3fZ"))
 }
 
-fn shortened(reason: String) -> String {
-    match reason.char_indices().nth(LONGEST_REASON) {
-        None => reason,
-        Some((end, _)) => format!("{}…", &reason[..end]),
+/// As much of `text` as the record has room for, whatever its letters become in there.
+fn shortened(text: String) -> String {
+    const CUT: char = '…';
+    let needs = |text: &str| {
+        let quotes = 2;
+        as_written(&text).len() - quotes
+    };
+    if needs(&text) <= LONGEST_REASON {
+        return text;
     }
+    let mut used = CUT.len_utf8();
+    let fits = |letter: &char| {
+        used += needs(&letter.to_string());
+        used <= LONGEST_REASON
+    };
+    let kept: String = text.chars().take_while(fits).collect();
+    format!("{kept}{CUT}")
 }
 
 #[cfg(test)]

@@ -311,3 +311,44 @@ fn two_rollouts_of_one_second_have_names_of_their_own() {
     assert_eq!(rollout_id("shop", at(7)), "shop-20270115T080000.007Z");
     assert_ne!(rollout_id("shop", at(7)), rollout_id("shop", at(8)));
 }
+
+#[test]
+fn a_record_that_is_full_of_the_longest_texts_is_small_enough_for_every_router() {
+    // A person's name on GitHub has 39 letters at most, and a run's address leads to it.
+    let by = By {
+        run: "https://github.com/an-organisation/a-repository-with-a-name/actions/runs/12345678901 attempt 1",
+        actor: &"o".repeat(39),
+        at: at(60),
+    };
+    for letter in ["x", "ü", "字", "<", "\"", "\n", "\u{1}", "🦀"] {
+        let text = letter.repeat(5000);
+        let mut full = record(State::Holding {
+            step: 1,
+            since: at(0),
+        });
+        let step = |weight| Step {
+            weight: Weight::new(weight).unwrap(),
+            duration: SignedDuration::from_mins(90),
+        };
+        full.ladder = Ladder::new((1..=100).map(step).collect(), Require::Proof).unwrap();
+        full.stable.images = vec![format!("registry.example.com/a-team/shop@sha256:{}", "0".repeat(64)); 2];
+        full.candidate.images.clone_from(&full.stable.images);
+        full.gates = undecided([12, 24, 36].map(SignedDuration::from_hours).to_vec());
+        full.phase_since = at(-200_000);
+        for _ in 0..SIGNALS {
+            full = full
+                .after(Move::Signal(Severity::Degradation, text.clone()), by)
+                .unwrap();
+        }
+        full = full.after(Move::Go, by).unwrap();
+        full = full.after(Move::RollBack(text.clone()), by).unwrap();
+        let length = full.encode().len();
+        assert!(length <= 11_000, "{letter:?}: {length}");
+        let State::RolledBack { reason } = full.state else {
+            panic!("{:?}", full.state);
+        };
+        assert!(reason.starts_with(letter) && reason.ends_with('…'), "{reason}");
+        assert_eq!(shortened(reason.clone()), reason);
+    }
+    assert_eq!(shortened("x".repeat(LONGEST_REASON)), "x".repeat(LONGEST_REASON));
+}

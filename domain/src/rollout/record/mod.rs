@@ -221,12 +221,7 @@ impl Record {
     /// says no.
     #[must_use]
     pub fn encode(&self) -> String {
-        // A struct of strings, numbers and times has no way to fail.
-        let mut json = serde_json::to_string(self).unwrap_or_default();
-        // They can stand in strings only.
-        for plain in ['<', '>', '&', '\u{2028}', '\u{2029}'] {
-            json = json.replace(plain, &format!("\\u{:04x}", u32::from(plain)));
-        }
+        let json = as_written(self);
         format!("{json}{:08x}", crc32fast::hash(json.as_bytes()))
     }
 
@@ -357,6 +352,17 @@ impl Record {
             State::Finished => format!("finished: {} is stable", self.stable.backend),
         }
     }
+}
+
+/// A part of a record as JSON, with what an API server would not find again written as escapes.
+pub(super) fn as_written(part: &impl Serialize) -> String {
+    // Structs of strings, numbers and times have no way to fail.
+    let mut json = serde_json::to_string(part).unwrap_or_default();
+    // They can stand in strings only.
+    for plain in ['<', '>', '&', '\u{2028}', '\u{2029}'] {
+        json = json.replace(plain, &format!("\\u{:04x}", u32::from(plain)));
+    }
+    json
 }
 
 /// Schema 1 knew the canary only.

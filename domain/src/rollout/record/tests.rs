@@ -174,10 +174,3 @@ fn what_is_no_record_is_foreign() {
         );
     }
 }
-
-#[test]
-fn a_record_is_small_enough_for_one_map_entry() {
-    let reason = "x".repeat(500);
-    // HAProxy's default tune.bufsize is 16 KiB and base64 adds a third.
-    assert!(record(State::RolledBack { reason }).encode().len() < 4096);
-}
