@@ -1,7 +1,8 @@
 //! What people do by hand: which move it is, and why it is refused.
 //!
 //! A person may do less than nothing against the plan: whatever raises the share needs a driver that watches,
-//! every `go` that is due, and an open window. Whatever lowers it needs none of them.
+//! every `go` that is due, an open window, and the plan that the rollout began with. Whatever lowers it needs none of
+//! them.
 
 use jiff::Timestamp;
 
@@ -10,7 +11,7 @@ use crate::{
         moves::Move,
         next,
         phase::Severity,
-        record::{Record, State},
+        record::{Pin, Record, State},
         standby,
         window::Window,
     },
@@ -49,6 +50,15 @@ impl Wish {
     }
 }
 
+/// What a wish is measured by.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// When the share may rise; none: always.
+    pub window: Option<&'a Window>,
+    /// The plan and the rollgate at hand.
+    pub pin: &'a Pin,
+}
+
 /// The move that `wish` is for `record`, or why there is none, in words.
 ///
 /// # Errors
@@ -59,7 +69,7 @@ pub fn decide(
     reason: &str,
     record: &Record,
     now: Timestamp,
-    window: Option<&Window>,
+    terms: Terms<'_>,
 ) -> Result<Move, String> {
     let here = || format!("the rollout is {}", record.state_in_words());
     match (wish, &record.state) {
@@ -75,7 +85,7 @@ pub fn decide(
         (&Wish::Set(weight), State::Holding { .. }) => {
             let step = step_of(weight, record)?;
             if weight > record.weight {
-                may_rise(record, now, window)?;
+                may_rise(record, now, terms)?;
             }
             Ok(Move::Jump(step))
         }
@@ -86,7 +96,7 @@ pub fn decide(
                     record.weight, record.phase
                 ));
             }
-            may_rise(record, now, window)?;
+            may_rise(record, now, terms)?;
             Ok(Move::Jump(step + 1))
         }
         (Wish::Set(_) | Wish::Advance, _) => Err(format!("{}: shift-traffic run drives it", here())),
@@ -123,7 +133,7 @@ fn step_of(weight: Weight, record: &Record) -> Result<usize, String> {
 }
 
 /// What stands for every rise also stands for one by hand.
-fn may_rise(record: &Record, now: Timestamp, window: Option<&Window>) -> Result<(), String> {
+fn may_rise(record: &Record, now: Timestamp, terms: Terms<'_>) -> Result<(), String> {
     if let Some(silence) = standby::silence(record, now) {
         return Err(format!(
             "nobody watches: {} last wrote {:.0} s ago; start a driver with shift-traffic run",
@@ -134,7 +144,8 @@ fn may_rise(record: &Record, now: Timestamp, window: Option<&Window>) -> Result<
     if let Some(what) = next::question(record, now) {
         return Err(format!("{what}; first say shift-traffic approve go"));
     }
-    closed(window, now).map_or(Ok(()), Err)
+    let refusal = closed(terms.window, now).or_else(|| record.pin.refusal(terms.pin));
+    refusal.map_or(Ok(()), Err)
 }
 
 /// Why the window lets nothing rise now, in words; none while it is open.
@@ -162,7 +173,11 @@ mod tests {
     }
 
     fn said(wish: &Wish, record: &Record, second: i64) -> String {
-        decide(wish, "why", record, at(second), None).map_or_else(|why| why, |step| format!("{step:?}"))
+        let terms = Terms {
+            window: None,
+            pin: &record.pin,
+        };
+        decide(wish, "why", record, at(second), terms).map_or_else(|why| why, |step| format!("{step:?}"))
     }
 
     fn percent(weight: u8) -> Weight {
@@ -208,14 +223,56 @@ mod tests {
         // 2027-01-15 is a Friday.
         let window = Window::parse("Mon-Thu 09:00-16:00 UTC", |_| Some(TimeZone::UTC)).unwrap();
         let said = |wish: &Wish| {
-            decide(wish, "why", &holding(1), at(1), Some(&window))
-                .map_or_else(|why| why, |step| format!("{step:?}"))
+            let record = holding(1);
+            let terms = Terms {
+                window: Some(&window),
+                pin: &record.pin,
+            };
+            decide(wish, "why", &record, at(1), terms).map_or_else(|why| why, |step| format!("{step:?}"))
         };
         assert_eq!(
             said(&Wish::Advance),
             "the share rises only Mon,Tue,Wed,Thu 09:00-16:00 UTC; that is next Mon 2027-01-18 09:00 UTC"
         );
         assert_eq!(said(&Wish::Pause), "Pause(\"why\")");
+    }
+
+    #[test]
+    fn nothing_rises_by_another_plan_or_another_rollgate() {
+        let mut record = holding(1);
+        record.pin.commit = Some("c0ffee".to_owned());
+        let ours = record.pin.clone();
+        for (hash, tool, why) in [
+            (
+                "0123456789abcdef",
+                "0.1.0",
+                "the plan was changed in the middle of the rollout: go on with the one it started with (sha256 abc, commit \
+                 c0ffee; this one is 0123456789ab), or roll back and start anew",
+            ),
+            (
+                "abc",
+                "0.2.0",
+                "the rollout was started with rollgate 0.1.0, this is 0.2.0: go on with the same",
+            ),
+        ] {
+            let pin = Pin {
+                hash: hash.to_owned(),
+                tool: tool.to_owned(),
+                ..ours.clone()
+            };
+            let decide = |wish: Wish| {
+                let terms = Terms {
+                    window: None,
+                    pin: &pin,
+                };
+                decide(&wish, "why", &record, at(1), terms)
+            };
+            for wish in [Wish::Advance, Wish::Set(percent(10))] {
+                assert_eq!(decide(wish), Err(why.to_owned()));
+            }
+            assert_eq!(decide(Wish::Set(percent(1))), Ok(Move::Jump(0)));
+            assert_eq!(decide(Wish::Pause), Ok(Move::Pause("why".to_owned())));
+        }
     }
 
     #[test]

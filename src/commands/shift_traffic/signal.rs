@@ -5,7 +5,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 use rollgate_domain::{
     exit::Outcome,
-    rollout::{by_hand::Wish, phase::Severity},
+    rollout::{
+        by_hand::{Terms, Wish},
+        phase::Severity,
+    },
 };
 use tokio::time::timeout;
 
@@ -15,9 +18,9 @@ use super::{
 };
 use crate::{
     commands::{
-        connect::{Outside, outside},
+        connect::outside,
         say,
-        shared::{PlanFlag, desk},
+        shared::{PlanFlag, desk, pin},
         variable,
     },
     error::{Usage, chain},
@@ -92,11 +95,16 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
 async fn record(plan: &PlanFlag, hand: &Hand, severity: Severity, text: &str) {
     let recording = async {
         let plan = plan.read()?;
-        let Outside { router, stacks: _ } = outside(&plan).await?;
+        let outside = outside(&plan).await?;
+        let terms = Terms {
+            window: None,
+            pin: &pin(&plan, None),
+        };
+        let (router, behind) = (outside.router.as_ref(), outside.behind(&plan.rollback));
         let github = Run::from_variables(variable);
         let mut desk = desk(hand.out.out.clone(), &plan.notify, github.as_ref());
         let wish = Wish::Signal(severity);
-        let done = by_hand(router.as_ref(), &mut desk, &wish, text, None, false).await?;
+        let done = by_hand(router, &mut desk, &wish, text, terms, &behind, false).await?;
         if let Answer::Recorded(record) = &done {
             desk.close(record, Duration::ZERO).await;
         }

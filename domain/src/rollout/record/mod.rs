@@ -88,6 +88,30 @@ pub struct Pin {
     pub tool: String,
 }
 
+impl Pin {
+    /// Never two truths: why whoever has another plan or another rollgate may watch and roll back, and nothing else.
+    #[must_use]
+    pub fn refusal(&self, ours: &Self) -> Option<String> {
+        let short = |hash: &str| hash.chars().take(12).collect::<String>();
+        if self.hash != ours.hash {
+            let commit = self.commit.as_ref();
+            let from = commit.map_or_else(String::new, |commit| format!(", commit {commit}"));
+            return Some(format!(
+                "the plan was changed in the middle of the rollout: go on with the one it started with (sha256 {}{from}; \
+                 this one is {}), or roll back and start anew",
+                short(&self.hash),
+                short(&ours.hash)
+            ));
+        }
+        (self.tool != ours.tool).then(|| {
+            format!(
+                "the rollout was started with rollgate {}, this is {}: go on with the same",
+                self.tool, ours.tool
+            )
+        })
+    }
+}
+
 /// How this rollout's evidence is counted; measured once, so that every driver counts alike.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
