@@ -8,7 +8,7 @@ use rollgate_domain::{
         by_hand::{Terms, Wish, decide},
         event::Event,
         moves::Move,
-        record::Record,
+        record::{Record, State},
     },
     weight::Weight,
 };
@@ -41,6 +41,8 @@ pub async fn by_hand(
                 "no rollout is recorded: begin one with shift-traffic start".to_owned(),
             ));
         };
+        // A promotion may be repeated: what was cut off between two places of the router is written again.
+        let again = *wish == Wish::Promote && matches!(record.state, State::Promoted { .. });
         let decided = decide(wish, reason, &record, desk.clock.now(), terms).and_then(|step| {
             let after = record
                 .after(step.clone(), desk.by())
@@ -48,11 +50,15 @@ pub async fn by_hand(
             Ok((step, after))
         });
         let (step, after) = match decided {
+            _ if again => (Move::Promote, record.clone()),
             Ok(decided) => decided,
             Err(why) => return Ok(Answer::Refused(why)),
         };
-        if let Some(why) = in_the_way(&seen, &record, &after, behind).await {
+        if let Some(why) = in_the_way(&seen, &record, &step, &after, behind).await {
             return Ok(Answer::Refused(why));
+        }
+        if again && !seen.torn {
+            return Ok(Answer::Recorded(record));
         }
         if dry_run {
             return Ok(Answer::WouldWrite(router.describe(&seen, &after)));
@@ -70,10 +76,20 @@ pub async fn by_hand(
 }
 
 /// Why the router, and what runs behind it, must not be given `after`, in words.
-async fn in_the_way(seen: &Seen, before: &Record, after: &Record, behind: &Behind<'_>) -> Option<String> {
+async fn in_the_way(
+    seen: &Seen,
+    before: &Record,
+    step: &Move,
+    after: &Record,
+    behind: &Behind<'_>,
+) -> Option<String> {
     if let Some(drift) = &seen.drift {
         // Writing would raise what somebody has lowered by hand.
         return Some(format!("{drift}; shift-traffic rollback overwrites it"));
+    }
+    if *step == Move::Promote {
+        // No share moves, only what it is called.
+        return seen.unreachable.first().cloned();
     }
     if let Some(refusal) = seen.shares.refusal(after.weight) {
         return Some(refusal);
@@ -127,6 +143,7 @@ fn event_of(step: Move, from: Weight, reason: &str) -> Event {
     match step {
         Move::Pause(_) => Event::Paused { from, reason },
         Move::Resume => Event::Resumed,
+        Move::Promote => Event::Promoted,
         Move::Go => Event::Approved { reason },
         Move::Signal(severity, text) => Event::Signalled { severity, text },
         _ => Event::Set { from, reason },
@@ -136,7 +153,9 @@ fn event_of(step: Move, from: Weight, reason: &str) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::tests::{FakeRouter, FakeStacks, Office, beginning, by, course, weight};
+    use crate::operations::tests::{
+        FakeRouter, FakeStacks, Office, beginning, by, course, holding, promoted, weight,
+    };
     use rollgate_domain::rollout::phase::Phase;
 
     /// A production that holds step `step` of 25, 50 and 100 %; 10 pods of stable carried everything.
@@ -215,5 +234,38 @@ mod tests {
         let mut one_is_down = FakeRouter::new(Some(at_step(1)));
         one_is_down.unreachable = vec!["nobody listens there".to_owned()];
         assert_eq!(said(Wish::Set(weight(25)), &one_is_down, None).await, "25 %");
+    }
+
+    #[tokio::test]
+    async fn a_promotion_moves_no_share_and_may_be_repeated() {
+        let router = FakeRouter::new(Some(holding(100)));
+        said(Wish::Promote, &router, Some((1, 10))).await;
+        assert_eq!(router.has().stable.backend, "green");
+        // What was stable is at 0 %, as it was.
+        assert_eq!(router.log(), ["blue 0 %"]);
+
+        let router = FakeRouter::new(Some(promoted()));
+        said(Wish::Promote, &router, None).await;
+        assert_eq!((router.has(), router.log().len()), (promoted(), 0));
+
+        let canary = Record::start(beginning(course(Phase::Canary, &[100])), None, by());
+        for (record, why) in [
+            (holding(75), "the candidate has 75 %: promote moves no traffic"),
+            (
+                canary.after(Move::Raise, by()).expect("ready"),
+                "promote belongs to production",
+            ),
+            (canary, "promote needs a candidate with all the traffic"),
+        ] {
+            let router = FakeRouter::new(Some(record));
+            let refused = said(Wish::Promote, &router, None).await;
+            assert!(refused.contains(why) && router.log().is_empty(), "{refused}");
+        }
+        let mut one_is_down = FakeRouter::new(Some(holding(100)));
+        one_is_down.unreachable = vec!["nobody listens there".to_owned()];
+        assert_eq!(
+            said(Wish::Promote, &one_is_down, None).await,
+            "nobody listens there"
+        );
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A person may do less than nothing against the plan: whatever raises the share needs a driver that watches,
 //! every `go` that is due, an open window, and the plan that the rollout began with. Whatever lowers it needs none of
-//! them.
+//! them. A promotion moves no share and waits for no window, but for people it waits as well.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::{
     rollout::{
         moves::Move,
         next,
-        phase::Severity,
+        phase::{Phase, Severity},
         record::{Pin, Record, State},
         standby,
         window::Window,
@@ -29,6 +29,8 @@ pub enum Wish {
     Pause,
     /// Ready again after a pause.
     Resume,
+    /// The candidate, which has all the traffic, becomes stable now.
+    Promote,
     /// Past every gate that is due and every signal that waits.
     Go,
     /// Something was seen outside.
@@ -44,6 +46,7 @@ impl Wish {
             Self::Advance => "advance".to_owned(),
             Self::Pause => "pause".to_owned(),
             Self::Resume => "resume".to_owned(),
+            Self::Promote => "promote".to_owned(),
             Self::Go => "approve go".to_owned(),
             Self::Signal(severity) => format!("signal {}", severity.word()),
         }
@@ -103,6 +106,22 @@ pub fn decide(
         (Wish::Pause, _) => Err(format!("{}: there is nothing to pause", here())),
         (Wish::Resume, State::Paused { .. }) => Ok(Move::Resume),
         (Wish::Resume, _) => Err(format!("{}: only a paused one is resumed", here())),
+        (Wish::Promote, State::Holding { .. }) if record.phase == Phase::Canary => Err(format!(
+            "{} of its canary: promote belongs to production (shift-traffic start --phase production)",
+            here()
+        )),
+        (Wish::Promote, State::Holding { .. }) if record.weight < Weight::FULL => Err(format!(
+            "the candidate has {}: promote moves no traffic, shift-traffic run raises it to 100 %",
+            record.weight
+        )),
+        (Wish::Promote, State::Holding { .. }) => {
+            may_go_on(record, now)?;
+            record.pin.refusal(terms.pin).map_or(Ok(Move::Promote), Err)
+        }
+        (Wish::Promote, _) => Err(format!(
+            "{}: promote needs a candidate with all the traffic",
+            here()
+        )),
         (Wish::Go, _) => {
             if next::waits_for_a_person(record, now) {
                 return Ok(Move::Go);
@@ -141,11 +160,22 @@ fn may_rise(record: &Record, now: Timestamp, terms: Terms<'_>) -> Result<(), Str
             silence.as_secs_f64()
         ));
     }
-    if let Some(what) = next::question(record, now) {
-        return Err(format!("{what}; first say shift-traffic approve go"));
-    }
+    may_go_on(record, now)?;
     let refusal = closed(terms.window, now).or_else(|| record.pin.refusal(terms.pin));
     refusal.map_or(Ok(()), Err)
+}
+
+/// What waits for a person stands in the way of everything but a way back.
+fn may_go_on(record: &Record, now: Timestamp) -> Result<(), String> {
+    if let Some(damage) = next::damage(record) {
+        return Err(format!(
+            "{damage}; shift-traffic rollback takes the traffic back, or first say shift-traffic approve go"
+        ));
+    }
+    match next::question(record, now) {
+        Some(what) => Err(format!("{what}; first say shift-traffic approve go")),
+        None => Ok(()),
+    }
 }
 
 /// Why the window lets nothing rise now, in words; none while it is open.
@@ -163,7 +193,7 @@ pub fn closed(window: Option<&Window>, now: Timestamp) -> Option<String> {
 mod tests {
     use super::*;
     use crate::rollout::{
-        phase::{Gate, Phase},
+        phase::{Gate, Signal},
         record::tests::{at, record},
     };
     use jiff::{SignedDuration, tz::TimeZone};
@@ -238,10 +268,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_rises_by_another_plan_or_another_rollgate() {
+    fn nothing_rises_or_is_promoted_by_another_plan_or_another_rollgate() {
         let mut record = holding(1);
         record.pin.commit = Some("c0ffee".to_owned());
         let ours = record.pin.clone();
+        let mut full = record.clone();
+        (full.phase, full.weight) = (Phase::Production, Weight::FULL);
         for (hash, tool, why) in [
             (
                 "0123456789abcdef",
@@ -260,18 +292,19 @@ mod tests {
                 tool: tool.to_owned(),
                 ..ours.clone()
             };
-            let decide = |wish: Wish| {
+            let decide = |wish: Wish, record: &Record| {
                 let terms = Terms {
                     window: None,
                     pin: &pin,
                 };
-                decide(&wish, "why", &record, at(1), terms)
+                decide(&wish, "why", record, at(1), terms)
             };
             for wish in [Wish::Advance, Wish::Set(percent(10))] {
-                assert_eq!(decide(wish), Err(why.to_owned()));
+                assert_eq!(decide(wish, &record), Err(why.to_owned()));
             }
-            assert_eq!(decide(Wish::Set(percent(1))), Ok(Move::Jump(0)));
-            assert_eq!(decide(Wish::Pause), Ok(Move::Pause("why".to_owned())));
+            assert_eq!(decide(Wish::Promote, &full), Err(why.to_owned()));
+            assert_eq!(decide(Wish::Set(percent(1)), &record), Ok(Move::Jump(0)));
+            assert_eq!(decide(Wish::Pause, &record), Ok(Move::Pause("why".to_owned())));
         }
     }
 
@@ -281,6 +314,43 @@ mod tests {
         (full.phase, full.weight) = (Phase::Production, Weight::FULL);
         for wish in [Wish::Pause, Wish::Set(Weight::ZERO)] {
             assert!(said(&wish, &full, 1).contains("shift-traffic rollback takes it back"));
+        }
+    }
+
+    #[test]
+    fn nobody_promotes_past_a_gate_a_signal_or_damage() {
+        let mut full = holding(2);
+        (full.phase, full.weight) = (Phase::Production, Weight::FULL);
+        assert_eq!(said(&Wish::Promote, &full, 9_999), "Promote");
+        full.gates = vec![Gate {
+            at: SignedDuration::from_secs(30),
+            go: None,
+        }];
+        assert_eq!(said(&Wish::Promote, &full, 29), "Promote");
+        assert_eq!(
+            said(&Wish::Promote, &full, 30),
+            "the gate at 30s of the production waits for a go; first say shift-traffic approve go"
+        );
+        full.gates.clear();
+        for (severity, why) in [
+            (
+                Severity::Watch,
+                "signal (watch) from octocat: odd mails (waits for a go); first say shift-traffic approve go",
+            ),
+            (
+                Severity::Critical,
+                "signal (critical) from octocat: odd mails; shift-traffic rollback takes the traffic back, or first say \
+                 shift-traffic approve go",
+            ),
+        ] {
+            full.signals = vec![Signal {
+                severity,
+                text: "odd mails".to_owned(),
+                by: "octocat".to_owned(),
+                at: at(1),
+                go: None,
+            }];
+            assert_eq!(said(&Wish::Promote, &full, 9), why);
         }
     }
 

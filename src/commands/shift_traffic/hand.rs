@@ -58,7 +58,7 @@ pub(super) async fn move_it(
         Wish::Advance => "advanced by hand",
         Wish::Pause => "paused by hand",
         Wish::Resume => "resumed by hand",
-        Wish::Go | Wish::Signal(_) => "no reason given",
+        Wish::Promote | Wish::Go | Wish::Signal(_) => "no reason given",
     });
     let Hand {
         reason: _,

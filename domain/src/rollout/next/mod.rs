@@ -199,7 +199,8 @@ pub fn waits_for_a_person(record: &Record, now: Timestamp) -> bool {
 }
 
 /// The signal by which a driver takes the traffic back, in words.
-fn damage(record: &Record) -> Option<String> {
+#[must_use]
+pub fn damage(record: &Record) -> Option<String> {
     let hurts = |signal: &&Signal| {
         signal.go.is_none() && matches!(signal.severity, Severity::Critical | Severity::Corruption)
     };
