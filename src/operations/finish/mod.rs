@@ -29,8 +29,8 @@ pub struct Finish<'a> {
     pub dry_run: bool,
 }
 
-/// Records that there is no way back, and gives stable back to its autoscaler. May be repeated: what was cut off
-/// behind the record is done then.
+/// Records that there is no way back, leaves background work to stable, and gives it back to its autoscaler. May be
+/// repeated: what was cut off behind the record is done then.
 ///
 /// # Errors
 ///
@@ -94,14 +94,20 @@ pub async fn finish(router: &dyn Router, desk: &mut Desk, finish: &Finish<'_>) -
 }
 
 impl Finish<'_> {
-    fn wishes<'r>(&self, record: &'r Record) -> [(&'r str, Wish); 3] {
+    fn wishes<'r>(&self, record: &'r Record) -> [(&'r str, Wish); 4] {
         let (stable, old) = (record.stable.backend.as_str(), record.candidate.backend.as_str());
         let pods = if self.scale_down_old {
             Wish::Nothing
         } else {
             Wish::AsBefore
         };
-        [(stable, Wish::Settled), (old, Wish::WorkersQuiet), (old, pods)]
+        [
+            // The driver has seen to both, unless a person promoted without one.
+            (old, Wish::WorkersQuiet),
+            (stable, Wish::WorkersAsBefore),
+            (stable, Wish::Settled),
+            (old, pods),
+        ]
     }
 
     async fn put_in_order(&self, record: &Record, desk: &mut Desk) -> anyhow::Result<()> {
