@@ -141,7 +141,7 @@ async fn in_the_way(
 fn event_of(step: Move, from: Weight, reason: &str) -> Event {
     let reason = reason.to_owned();
     match step {
-        Move::Pause(_) => Event::Paused { from, reason },
+        Move::PauseByHand(_) => Event::Paused { from, reason },
         Move::Resume => Event::Resumed,
         Move::Promote => Event::Promoted,
         Move::Go => Event::Approved { reason },

@@ -84,7 +84,9 @@ pub fn decide(
             )
         }
         (&Wish::Set(Weight::ZERO), State::Holding { .. })
-        | (Wish::Pause, State::Ready { .. } | State::Holding { .. }) => Ok(Move::Pause(reason.to_owned())),
+        | (Wish::Pause, State::Ready { .. } | State::Holding { .. }) => {
+            Ok(Move::PauseByHand(reason.to_owned()))
+        }
         (&Wish::Set(weight), State::Holding { .. }) => {
             let step = step_of(weight, record)?;
             if weight > record.weight {
@@ -264,7 +266,7 @@ mod tests {
             said(&Wish::Advance),
             "the share rises only Mon,Tue,Wed,Thu 09:00-16:00 UTC; that is next Mon 2027-01-18 09:00 UTC"
         );
-        assert_eq!(said(&Wish::Pause), "Pause(\"why\")");
+        assert_eq!(said(&Wish::Pause), "PauseByHand(\"why\")");
     }
 
     #[test]
@@ -304,7 +306,10 @@ mod tests {
             }
             assert_eq!(decide(Wish::Promote, &full), Err(why.to_owned()));
             assert_eq!(decide(Wish::Set(percent(1)), &record), Ok(Move::Jump(0)));
-            assert_eq!(decide(Wish::Pause, &record), Ok(Move::Pause("why".to_owned())));
+            assert_eq!(
+                decide(Wish::Pause, &record),
+                Ok(Move::PauseByHand("why".to_owned()))
+            );
         }
     }
 
@@ -358,6 +363,7 @@ mod tests {
     fn what_does_not_fit_the_state_is_refused_with_the_state() {
         let paused = record(State::Paused {
             step: 1,
+            by_hand: false,
             reason: "p".to_owned(),
         });
         let passed = record(State::Passed);

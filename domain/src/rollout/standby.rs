@@ -84,6 +84,7 @@ mod tests {
             (
                 State::Paused {
                     step: 0,
+                    by_hand: false,
                     reason: text(),
                 },
                 Stand::By,

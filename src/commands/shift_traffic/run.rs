@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// Dispatch the workflow of this GitHub run again when the budget ends, and leave when that run drives
     #[arg(long, env = "ROLLGATE_DISPATCH")]
     dispatch: bool,
-    /// Drive this rollout and no other; default: whichever the router holds
+    /// Drive this rollout and no other, unless a person has paused it; default: whichever the router holds
     #[arg(long, value_name = "ID", env = "ROLLGATE_ROLLOUT")]
     rollout: Option<String>,
     /// Stand by while another driver drives: take over within a minute of its last sign, leave when the rollout is over
@@ -56,6 +56,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     out: OutFlag,
 }
+
+/// For a driver that was called before a person has paused.
+const PAUSED: &str = "a person has paused it: shift-traffic resume, or run without --rollout, goes on";
 
 /// A workflow that leaves the input empty has not given it.
 #[derive(Clone, Copy, Debug)]
@@ -106,8 +109,11 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
 
     let seen = router.read().await?;
     let record = drive::recorded(&seen)?;
+    let rollout = rollout.filter(|wanted| !wanted.is_empty());
+    // Whoever says which was called by another run, or was told by a person who has resumed it.
+    let continues = standby || rollout.is_some();
     // A successor that comes late must not take over what was begun meanwhile.
-    if let Some(wanted) = rollout.filter(|wanted| !wanted.is_empty() && *wanted != record.rollout) {
+    if let Some(wanted) = rollout.filter(|wanted| *wanted != record.rollout) {
         say(&format!(
             "fenced: {wanted} is over, the router holds {}",
             record.rollout
@@ -153,7 +159,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         last_sign,
         capacity_within: plan.rollback.capacity_within,
     };
-    let record = match drive::take(router, &mut desk, &record.rollout, &orders.blank).await? {
+    let record = match drive::take(router, &mut desk, &record.rollout, &orders.blank, continues).await? {
         Ok(record) => record,
         Err(ended) => {
             // A rollback that was cut off behind the router.
@@ -164,6 +170,9 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
             afterwards.put_in_order(router, &mut desk, &over).await;
             desk.close(&ended.record, std::time::Duration::from_secs(10))
                 .await;
+            if continues && matches!(ended.record.state, State::Paused { by_hand: true, .. }) {
+                say(PAUSED);
+            }
             return Ok(end(&ended, false));
         }
     };

@@ -89,7 +89,12 @@ async fn finish_leaves_background_work_to_stable_also_where_no_driver_moved_it()
     answer(&router, &mut office, &wish(&stacks)).await;
     assert_eq!(
         router.log(),
-        ["blue 0 %", "blue WorkersQuiet", "green WorkersAsBefore", "blue Nothing"]
+        [
+            "blue 0 %",
+            "blue WorkersQuiet",
+            "green WorkersAsBefore",
+            "blue Nothing"
+        ]
     );
     let workers = |name: &str| stacks.has(name).workers;
     assert_eq!([workers("blue"), workers("green")], [Some(0), Some(3)]);

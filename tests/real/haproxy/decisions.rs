@@ -109,6 +109,13 @@ fn a_pause_sends_the_driver_away_and_after_resume_the_next_run_goes_on() {
     world.assert_all_on_stable();
     driver.end().with(4);
     world.shift(["pause"]).with(3).saying("there is nothing to pause");
+    // A successor that was called before.
+    let rollout = world.record().rollout;
+    world
+        .shift(["run", "--rollout", &rollout])
+        .with(4)
+        .saying("a person has paused it");
+    world.assert_all_on_stable();
     world.shift(["resume"]).with(0).saying("resumed by somebody");
     assert_eq!(world.record().state, State::Ready { step: 0 });
     world.assert_all_on_stable();

@@ -51,7 +51,9 @@ fn a_share_is_set_down_and_up_again_while_a_driver_watches() {
         .saying("over lunch");
     world.assert_all_on_stable();
     driver.end().with(4);
-    assert!(matches!(world.record().state, State::Paused { step: 2, reason } if reason == "over lunch"));
+    assert!(
+        matches!(world.record().state, State::Paused { step: 2, by_hand: true, reason } if reason == "over lunch")
+    );
     // Nobody drives: nothing can be set, and the next run resumes.
     world
         .shift(["set", "1%"])

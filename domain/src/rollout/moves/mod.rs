@@ -30,8 +30,10 @@ pub enum Move {
     Promote,
     /// The old version may go.
     Finish,
-    /// Share 0, resumable.
+    /// Share 0, resumable: a driver leaves.
     Pause(String),
+    /// Share 0 until a person goes on with it.
+    PauseByHand(String),
     /// Ready again, at the step where it was paused.
     Resume,
     /// A person lets it go on past every gate that is due and every signal that waits.
@@ -209,6 +211,12 @@ impl Record {
 
             (S::Ready { step } | S::Holding { step, .. }, M::Pause(reason)) => S::Paused {
                 step,
+                by_hand: false,
+                reason: shortened(reason.clone()),
+            },
+            (S::Ready { step } | S::Holding { step, .. }, M::PauseByHand(reason)) => S::Paused {
+                step,
+                by_hand: true,
                 reason: shortened(reason.clone()),
             },
             (S::Paused { step, .. }, M::Resume) => S::Ready { step },
@@ -272,7 +280,9 @@ impl Record {
         };
         next.driver = match &step {
             // A person leaves the driver in its seat.
-            M::Jump(_) | M::Pause(_) | M::Resume | M::Go | M::Signal(..) | M::Finish => self.driver.clone(),
+            M::Jump(_) | M::Pause(_) | M::PauseByHand(_) | M::Resume | M::Go | M::Signal(..) | M::Finish => {
+                self.driver.clone()
+            }
             _ if raises_generation => driver(by, by.at),
             _ => driver(by, self.driver.since),
         };

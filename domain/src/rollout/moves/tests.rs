@@ -27,6 +27,7 @@ fn every_state() -> [State; 9] {
         },
         State::Paused {
             step: 1,
+            by_hand: false,
             reason: "p".to_owned(),
         },
         State::RollingBack {
@@ -65,7 +66,7 @@ fn production() -> Course {
     }
 }
 
-fn every_move() -> [Move; 16] {
+fn every_move() -> [Move; 17] {
     [
         Move::Take,
         Move::Raise,
@@ -77,6 +78,7 @@ fn every_move() -> [Move; 16] {
         Move::Promote,
         Move::Finish,
         Move::Pause("p".to_owned()),
+        Move::PauseByHand("p".to_owned()),
         Move::Resume,
         Move::Go,
         Move::Signal(Severity::Watch, "s".to_owned()),
@@ -112,6 +114,7 @@ fn every_legal_move_is_in_this_table_and_everything_else_is_refused() {
 ready for step 2 of 3 (0 %) -Take-> ready for step 2 of 3 (0 %)
 ready for step 2 of 3 (0 %) -Raise-> holding step 2 of 3 (5 %)
 ready for step 2 of 3 (0 %) -Pause(\"p\")-> paused before step 2 of 3: p (0 %)
+ready for step 2 of 3 (0 %) -PauseByHand(\"p\")-> paused before step 2 of 3: p (0 %)
 ready for step 2 of 3 (0 %) -Go-> ready for step 2 of 3 (0 %)
 ready for step 2 of 3 (0 %) -Signal(Watch, \"s\")-> ready for step 2 of 3 (0 %)
 ready for step 2 of 3 (0 %) -RollBack(\"r\")-> rolled back: r (0 %)
@@ -120,6 +123,7 @@ holding step 2 of 3 (5 %) -Take-> holding step 2 of 3 (5 %)
 holding step 2 of 3 (5 %) -Advance-> holding step 3 of 3 (10 %)
 holding step 2 of 3 (5 %) -Jump(0)-> holding step 1 of 3 (1 %)
 holding step 2 of 3 (5 %) -Pause(\"p\")-> paused before step 2 of 3: p (0 %)
+holding step 2 of 3 (5 %) -PauseByHand(\"p\")-> paused before step 2 of 3: p (0 %)
 holding step 2 of 3 (5 %) -Go-> holding step 2 of 3 (5 %)
 holding step 2 of 3 (5 %) -Signal(Watch, \"s\")-> holding step 2 of 3 (5 %)
 holding step 2 of 3 (5 %) -Lower(Weight(5), \"l\")-> rolling back, still at 5 %: l (5 %)
@@ -129,6 +133,7 @@ holding step 3 of 3 (10 %) -Take-> holding step 3 of 3 (10 %)
 holding step 3 of 3 (10 %) -Jump(0)-> holding step 1 of 3 (1 %)
 holding step 3 of 3 (10 %) -Pass-> passed: every step ended healthy (0 %)
 holding step 3 of 3 (10 %) -Pause(\"p\")-> paused before step 3 of 3: p (0 %)
+holding step 3 of 3 (10 %) -PauseByHand(\"p\")-> paused before step 3 of 3: p (0 %)
 holding step 3 of 3 (10 %) -Go-> holding step 3 of 3 (10 %)
 holding step 3 of 3 (10 %) -Signal(Watch, \"s\")-> holding step 3 of 3 (10 %)
 holding step 3 of 3 (10 %) -Lower(Weight(5), \"l\")-> rolling back, still at 5 %: l (5 %)
@@ -165,6 +170,7 @@ fn a_rollback_and_a_pause_never_raise_the_share() {
         for step in [
             Move::RollBack("r".to_owned()),
             Move::Pause("p".to_owned()),
+            Move::PauseByHand("p".to_owned()),
             Move::Pass,
         ] {
             if let Ok(after) = before.after(step, by()) {

@@ -192,6 +192,7 @@ fn what_is_over_is_over() {
         (
             State::Paused {
                 step: 0,
+                by_hand: false,
                 reason: String::new(),
             },
             Outcome::Hold,

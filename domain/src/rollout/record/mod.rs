@@ -49,6 +49,12 @@ pub enum State {
     Paused {
         /// From 0.
         step: usize,
+        /// A person paused it, so it is a person who goes on with it: no successor that was called before.
+        ///
+        /// Schema 2 got this later. A rollgate that does not know it reads every record without it, and a record with
+        /// it not at all, so that it does not go on either.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_hand: bool,
         /// In words.
         reason: String,
     },
@@ -365,7 +371,11 @@ impl Record {
         match &self.state {
             State::Ready { step } => format!("ready for {}", of(step)),
             State::Holding { step, .. } => format!("holding {}", of(step)),
-            State::Paused { step, reason } => format!("paused before {}: {reason}", of(step)),
+            State::Paused {
+                step,
+                by_hand: _,
+                reason,
+            } => format!("paused before {}: {reason}", of(step)),
             State::RollingBack { weight, reason } => format!("rolling back, still at {weight}: {reason}"),
             State::RolledBack { reason } => format!("rolled back: {reason}"),
             State::Passed => "passed: every step ended healthy".to_owned(),
