@@ -315,7 +315,7 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
             Action::Move(step) => driver.write(seen, step, &mut world, desk).await,
             Action::CallSuccessor => {
                 if driver.call(world.dispatcher, desk).await {
-                    successor = Successor::Called;
+                    successor = Successor::Called(desk.clock.now());
                 } else {
                     driver.watch(&mut world, desk).await;
                 }
