@@ -156,11 +156,13 @@ fn step_of(weight: Weight, record: &Record) -> Result<usize, String> {
 /// What stands for every rise also stands for one by hand.
 fn may_rise(record: &Record, now: Timestamp, terms: Terms<'_>) -> Result<(), String> {
     if let Some(silence) = standby::silence(record, now) {
-        return Err(format!(
-            "nobody watches: {} last wrote {:.0} s ago; start a driver with shift-traffic run",
-            record.driver.run,
-            silence.as_secs_f64()
-        ));
+        let seconds = silence.as_secs_f64();
+        let when = if seconds < 0.0 {
+            format!("{:.0} s from now by this machine's clock: set it", -seconds)
+        } else {
+            format!("{seconds:.0} s ago; start a driver with shift-traffic run")
+        };
+        return Err(format!("nobody watches: {} last wrote {when}", record.driver.run));
     }
     may_go_on(record, now)?;
     let refusal = closed(terms.window, now).or_else(|| record.pin.refusal(terms.pin));
@@ -224,6 +226,10 @@ mod tests {
         assert_eq!(said(&Wish::Advance, &record, 60), "Jump(2)");
         for wish in [Wish::Set(percent(10)), Wish::Advance] {
             assert!(said(&wish, &record, 61).starts_with("nobody watches: run 7 last wrote 61 s ago"));
+            assert_eq!(
+                said(&wish, &record, -61),
+                "nobody watches: run 7 last wrote 61 s from now by this machine's clock: set it"
+            );
         }
         assert!(said(&Wish::Advance, &holding(2), 60).starts_with("10 % is the last step of the canary"));
     }
