@@ -28,7 +28,8 @@ pub struct Backend {
 #[derive(Default)]
 #[schemars(rename = "Backend")]
 pub(in crate::plan) struct BackendFile {
-    /// The Deployment that serves its requests. Default: the one whose pods the backend's Service selects.
+    /// The Deployment that serves its requests. Default: the one whose pods the backend's Service selects. Not for
+    /// `replica-ratio`, whose backends are Deployments.
     #[schemars(with = "Written<Name>")]
     pub(in crate::plan) deployment: Option<Written<Name>>,
     /// The Deployment of its background workers. They do not follow weights: the candidate's are held at 0 until it

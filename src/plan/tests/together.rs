@@ -249,3 +249,20 @@ fn all_that_does_not_fit_is_told_at_once() {
        |                               ^
     ");
 }
+
+#[test]
+fn a_deployment_for_a_backend_that_is_one() {
+    let ratio = SMALLEST.replace(
+        "haproxy:\n    backends: [blue, green]",
+        "replica-ratio: { namespace: shop, service: web, backends: [blue, green] }",
+    );
+    assert_snapshot!(refusal(&format!("{ratio}backends: {{ green: {{ deployment: web-green }} }}\n")), @r"
+    plan.yml:9:34: backends.green.deployment: found `web-green`, expected nothing: a backend of `traffic.replica-ratio` is the Deployment itself; write its name in `traffic.replica-ratio.backends` and here, in place of `green`
+      |
+    9 | backends: { green: { deployment: web-green } }
+      |                                  ^
+    ");
+    plan(&format!(
+        "{ratio}backends: {{ green: {{ workers: worker-green }} }}\n"
+    ));
+}
