@@ -39,8 +39,8 @@ Examples:
   shift-traffic run --dispatch             in a GitHub job: call the next job when the budget ends")]
 pub(crate) struct Args {
     /// How long this run drives; default: the plan's driver.budget
-    #[arg(long, value_name = "SPAN", env = "ROLLGATE_BUDGET", value_parser = optional_span)]
-    budget: Option<OptionalSpan>,
+    #[arg(long, value_name = "SPAN", env = "ROLLGATE_BUDGET", value_parser = span)]
+    budget: Option<SignedDuration>,
     /// Dispatch the workflow of this GitHub run again when the budget ends, and leave when that run drives
     #[arg(long, env = "ROLLGATE_DISPATCH")]
     dispatch: bool,
@@ -60,18 +60,6 @@ pub(crate) struct Args {
 /// For a driver that was called before a person has paused.
 const PAUSED: &str = "a person has paused it: shift-traffic resume, or run without --rollout, goes on";
 
-/// A workflow that leaves the input empty has not given it.
-#[derive(Clone, Copy, Debug)]
-struct OptionalSpan(Option<SignedDuration>);
-
-fn optional_span(text: &str) -> Result<OptionalSpan, String> {
-    if text.is_empty() {
-        Ok(OptionalSpan(None))
-    } else {
-        span(text).map(|span| OptionalSpan(Some(span)))
-    }
-}
-
 pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {
     // From here on, whoever asks this process to leave is heard.
     let mut interrupt = interrupts()?;
@@ -84,9 +72,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         dry_run,
         out,
     } = args;
-    let budget = budget
-        .and_then(|OptionalSpan(span)| span)
-        .unwrap_or(plan.driver.budget);
+    let budget = budget.unwrap_or(plan.driver.budget);
     let github = Run::from_variables(variable);
     let dispatcher = match (dispatch, &github) {
         (true, Some(run)) => Some(Dispatcher::new(run)?),
@@ -109,7 +95,6 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
 
     let seen = router.read().await?;
     let record = drive::recorded(&seen)?;
-    let rollout = rollout.filter(|wanted| !wanted.is_empty());
     // Whoever says which was called by another run, or was told by a person who has resumed it.
     let continues = standby || rollout.is_some();
     // A successor that comes late must not take over what was begun meanwhile.
