@@ -42,7 +42,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     match decision {
         Decision::NoGo => {
             let reason = format!("no-go: {}", hand.reason_or("no reason given"));
-            rollback::decided(plan, hand, reason, false).await
+            rollback::decided(plan, hand, reason, false, "").await
         }
         Decision::Go => {
             let plan = plan.read()?;

@@ -107,8 +107,23 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         return Ok(Outcome::Fenced);
     }
     if dry_run {
-        print(&router.describe(&seen, &record.after(Move::Take, desk.by())?));
-        return Ok(Outcome::Done);
+        let (after, outcome) = match &record.state {
+            State::RolledBack { .. } => (record.clone(), Outcome::Refused),
+            State::Passed | State::Promoted { .. } | State::Finished => (record.clone(), Outcome::Done),
+            State::Paused { by_hand: true, .. } if continues => (record.clone(), Outcome::Hold),
+            _ => (record.after(Move::Take, desk.by())?, Outcome::Done),
+        };
+        // What is over is written again only where a write of it was cut off.
+        if after != *record || (seen.torn && outcome != Outcome::Hold) {
+            print(&router.describe(&seen, &after));
+        } else {
+            say(&format!(
+                "{}: {}: there is nothing to drive",
+                record.rollout,
+                record.state_in_words()
+            ));
+        }
+        return Ok(outcome);
     }
     // Whoever takes the rollout must be able to watch it: all that can go wrong comes first.
     let metrics = metric_source(&plan, &record.stable, &record.candidate)?;

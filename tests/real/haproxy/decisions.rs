@@ -267,7 +267,7 @@ fn a_dry_run_of_every_decision_touches_nothing() {
     let before = world.value(0);
     std::fs::remove_dir_all(world.out()).expect("the journal of start");
     for arguments in [
-        &["pause"][..],
+        &["pause", "--reason", "x"][..],
         &["set", "0"],
         &["approve", "go"],
         &["approve", "no-go"],
@@ -277,8 +277,11 @@ fn a_dry_run_of_every_decision_touches_nothing() {
         let ended = world
             .shift(arguments.iter().copied().chain(["--dry-run"]))
             .with(0);
-        assert!(
-            ended.stdout.contains("would write to "),
+        // The signal and the rollback that follows from it.
+        let writes = if arguments[1] == "critical" { 2 } else { 1 };
+        assert_eq!(
+            ended.stdout.matches("would write to ").count(),
+            writes,
             "{arguments:?}: {}",
             ended.stdout
         );

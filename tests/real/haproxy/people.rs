@@ -192,3 +192,16 @@ fn a_dry_run_says_what_it_would_do_and_touches_nothing() {
     let rolled_back = after(&record, Move::RollBack("orders fail".to_owned()));
     assert_eq!(promised.state, rolled_back.state);
 }
+
+#[test]
+fn a_dry_run_of_a_rollout_that_is_over_ends_as_the_run_would() {
+    let Some(world) = World::simulated() else { return };
+    world.abandoned_at(0);
+    world.shift(["rollback", "--reason", "orders fail"]).with(0);
+    for arguments in [&["run"][..], &["run", "--dry-run"]] {
+        world
+            .shift(arguments.iter().copied())
+            .with(3)
+            .saying("rolled back: orders fail");
+    }
+}
