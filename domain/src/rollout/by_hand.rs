@@ -126,7 +126,8 @@ pub fn decide(
         )),
         (Wish::Go, _) => {
             if next::waits_for_a_person(record, now) {
-                return Ok(Move::Go);
+                // Who may decide stands in the plan: another one could name anybody.
+                return record.pin.refusal(terms.pin).map_or(Ok(Move::Go), Err);
             }
             let next = record
                 .next_gate_at(now)
@@ -276,12 +277,17 @@ mod tests {
     }
 
     #[test]
-    fn nothing_rises_or_is_promoted_by_another_plan_or_another_rollgate() {
+    fn nothing_rises_is_promoted_or_approved_by_another_plan_or_another_rollgate() {
         let mut record = holding(1);
         record.pin.commit = Some("c0ffee".to_owned());
         let ours = record.pin.clone();
         let mut full = record.clone();
         (full.phase, full.weight) = (Phase::Production, Weight::FULL);
+        let mut gated = record.clone();
+        gated.gates = vec![Gate {
+            at: SignedDuration::ZERO,
+            go: None,
+        }];
         for (hash, tool, why) in [
             (
                 "0123456789abcdef",
@@ -311,6 +317,7 @@ mod tests {
                 assert_eq!(decide(wish, &record), Err(why.to_owned()));
             }
             assert_eq!(decide(Wish::Promote, &full), Err(why.to_owned()));
+            assert_eq!(decide(Wish::Go, &gated), Err(why.to_owned()));
             assert_eq!(decide(Wish::Set(percent(1)), &record), Ok(Move::Jump(0)));
             assert_eq!(
                 decide(Wish::Pause, &record),

@@ -303,7 +303,7 @@ fn at_a_gate(approvers: &str) -> Option<(World, Record)> {
 
 #[test]
 fn only_those_whom_the_plan_names_say_go() {
-    let Some((world, record)) = at_a_gate("OctoCat") else {
+    let Some((mut world, record)) = at_a_gate("OctoCat") else {
         return;
     };
     let nobody = Http::always(Reply::Close);
@@ -318,6 +318,15 @@ fn only_those_whom_the_plan_names_say_go() {
     let mut again = in_a_run(&world, "octocat", &nobody.url, ["approve", "go"]);
     again.env("GITHUB_TRIGGERING_ACTOR", "hubot");
     run(again).with(3).saying("refused: hubot is none of those");
+    // Nor does a plan help that names others, or nobody.
+    let approvers = std::mem::take(&mut world.plan.more);
+    for others in ["", "approvers: [hubot]\n"] {
+        world.plan.more = others.to_owned();
+        run(in_a_run(&world, "hubot", &nobody.url, ["approve", "go"]))
+            .with(3)
+            .saying("refused: the plan was changed in the middle of the rollout");
+    }
+    world.plan.more = approvers;
     assert_eq!(world.record(), record);
     run(in_a_run(&world, "octocat", &nobody.url, ["approve", "go"])).with(0);
     assert!(
