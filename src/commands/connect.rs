@@ -194,12 +194,10 @@ pub(crate) async fn outside_of(
     })
 }
 
-/// How the pods of Istio's backends are found: behind Services of their own, or by the label that tells the subsets of
-/// one Service apart. Istio's own pages call that label `version`.
+/// How the pods of Istio's backends are found: behind Services of their own, or as subsets of one Service.
 fn subsets(host: Option<&str>) -> Lookup {
     let name = host.and_then(|host| host.split('.').next());
-    name.map_or(Lookup::Service, |service| Lookup::Selector {
+    name.map_or(Lookup::Service, |service| Lookup::Subset {
         service: service.to_owned(),
-        label: "version".to_owned(),
     })
 }

@@ -90,6 +90,15 @@ impl Behind<'_> {
         }
     }
 
+    /// How many background workers `backend` has, or had before they were stopped; 0 where nobody can tell.
+    pub async fn workers_of(&self, backend: &str) -> u32 {
+        let Some(stacks) = self.stacks else { return 0 };
+        match timeout(PATIENCE, stacks.read(backend)).await {
+            Ok(Ok(stack)) => most_workers(&stack),
+            Ok(Err(_)) | Err(_) => 0,
+        }
+    }
+
     /// Asks for `wish`; what was changed, in words, nothing if it was so already.
     ///
     /// # Errors
@@ -122,6 +131,12 @@ impl Behind<'_> {
         }
         Ok(text)
     }
+}
+
+/// How many background workers there are, or were before they were stopped.
+#[must_use]
+pub fn most_workers(stack: &Stack) -> u32 {
+    stack.workers.max(stack.workers_before).unwrap_or(0)
 }
 
 /// Servers as a router counts them: nobody can ask for more.

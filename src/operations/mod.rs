@@ -9,7 +9,6 @@ pub mod desk;
 pub mod drive;
 pub mod finish;
 pub mod look;
-pub mod promote;
 pub mod rollback;
 pub mod standby;
 pub mod standing;

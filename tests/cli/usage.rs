@@ -47,6 +47,7 @@ fn a_bad_flag_is_named_with_what_was_expected() {
         (&["run", "--budget=-5m"], "must be longer than 0 s"),
         (&["run", "--budget", "0s"], "must be longer than 0 s"),
         (&["rollback", "--patience", ""], span),
+        (&["run", "--budget", ""], span),
         (&["status", "--output", "xml"], "[possible values: text, json]"),
         (&["init", "envoy"], "[possible values: haproxy, nginx]"),
         (&["shift"], "unrecognized subcommand 'shift'"),
@@ -82,22 +83,6 @@ fn a_time_or_a_version_alone_is_not_enough_to_judge_by() {
         assert_eq!(code, 2, "{err}");
         assert!(err.contains(expected), "{arguments:?}: {err}");
     }
-}
-
-#[test]
-fn an_input_that_a_workflow_leaves_empty_counts_as_not_given() {
-    let folder = TempDir::new().unwrap();
-    // Past the flags, to the plan that is not there.
-    let (code, _, err) = answer(
-        binary("shift-traffic")
-            .current_dir(&folder)
-            .args(["run", "--budget", ""]),
-    );
-    assert_eq!(code, 2);
-    assert!(
-        err.starts_with("error: .github/rollgate.yml: no such file\n"),
-        "{err}"
-    );
 }
 
 #[test]

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::rollout::record::{Record, State};
 
-/// How often a driver writes, at least once a look.
-const HEARTBEAT: SignedDuration = SignedDuration::from_secs(15);
+/// How often a driver writes the record to show that it lives; a look may be longer.
+pub const HEARTBEAT: SignedDuration = SignedDuration::from_secs(15);
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +26,12 @@ pub fn patience(record: &Record) -> SignedDuration {
     looks.max(SignedDuration::from_mins(1))
 }
 
-/// How long ago the driver of `record` wrote, if that is too long.
+/// How far from `now` the last sign of the driver of `record` is, if that is too far: long ago, or so long to come
+/// (negative) that one of the two clocks is wrong and nothing is known of the driver.
 #[must_use]
 pub fn silence(record: &Record, now: Timestamp) -> Option<SignedDuration> {
     let silent = now.duration_since(record.driver.heartbeat);
-    (silent > patience(record)).then_some(silent)
+    (silent.abs() > patience(record)).then_some(silent)
 }
 
 /// What to do beside `record`, which did not change since `unchanged_since` on this machine's own clock: another
@@ -84,6 +85,7 @@ mod tests {
             (
                 State::Paused {
                     step: 0,
+                    by_hand: false,
                     reason: text(),
                 },
                 Stand::By,
@@ -105,6 +107,9 @@ mod tests {
         let mut record = record(State::Ready { step: 0 });
         assert_eq!(silence(&record, at(60)), None);
         assert_eq!(silence(&record, at(61)), Some(SignedDuration::from_secs(61)));
+        // A clock that is a little behind is one of everyday.
+        assert_eq!(silence(&record, at(-60)), None);
+        assert_eq!(silence(&record, at(-61)), Some(SignedDuration::from_secs(-61)));
         record.evidence.look = SignedDuration::from_mins(5);
         assert_eq!(silence(&record, at(615)), None);
         assert!(silence(&record, at(616)).is_some());

@@ -8,7 +8,8 @@ use crate::commands::shared::PlanFlag;
 /// Give the candidate the next step's share now, while a driver watches
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Refused where a gate or a signal waits for a go, outside of the plan's window, and where nobody watches.
+Refused where nobody watches, and where the driver would not raise the share: a gate or a signal waits for a go, the
+window is closed, the plan is another one, the candidate has too few pods, or a part of the router is down.
 
 Example:
   shift-traffic advance --reason 'the numbers are clear'")]

@@ -16,7 +16,8 @@ use crate::{
 /// Decide: go past every gate that is due and every signal that waits, or no-go, which rolls back
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-`go` is for those whom the plan's `approvers` name, as GitHub knows them; `no-go` is for everybody and acts at once.
+`go` is for those whom the plan's `approvers` name, as GitHub knows them, and the plan must be the one that the rollout
+began with; `no-go` is for everybody and acts at once.
 
 Examples:
   shift-traffic approve go --reason 'the numbers are good'
@@ -42,7 +43,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     match decision {
         Decision::NoGo => {
             let reason = format!("no-go: {}", hand.reason_or("no reason given"));
-            rollback::decided(plan, hand, reason, false).await
+            rollback::decided(plan, hand, reason, false, "").await
         }
         Decision::Go => {
             let plan = plan.read()?;

@@ -1,12 +1,15 @@
 //! What the verbs of a person have in common: flags, the one write, and its answer.
 
-use rollgate_domain::{exit::Outcome, rollout::by_hand::Wish};
+use rollgate_domain::{
+    exit::Outcome,
+    rollout::by_hand::{Terms, Wish},
+};
 
 use super::said::{OutputFlag, answered};
 use crate::{
     commands::{
-        connect::{Outside, outside},
-        shared::{OutFlag, PlanFlag, desk},
+        connect::outside,
+        shared::{OutFlag, PlanFlag, desk, pin},
         variable,
     },
     github::run::Run,
@@ -55,7 +58,7 @@ pub(super) async fn move_it(
         Wish::Advance => "advanced by hand",
         Wish::Pause => "paused by hand",
         Wish::Resume => "resumed by hand",
-        Wish::Go | Wish::Signal(_) => "no reason given",
+        Wish::Promote | Wish::Go | Wish::Signal(_) => "no reason given",
     });
     let Hand {
         reason: _,
@@ -68,9 +71,13 @@ pub(super) async fn move_it(
     let answer = match refusal {
         Some(why) => Answer::Refused(why),
         None => {
-            let Outside { router, stacks: _ } = outside(plan).await?;
-            let window = plan.windows.rises.as_ref();
-            by_hand(router.as_ref(), &mut desk, &wish, &reason, window, dry_run).await?
+            let outside = outside(plan).await?;
+            let terms = Terms {
+                window: plan.windows.rises.as_ref(),
+                pin: &pin(plan, None),
+            };
+            let (router, behind) = (outside.router.as_ref(), outside.behind(&plan.rollback));
+            by_hand(router, &mut desk, &wish, &reason, terms, &behind, dry_run).await?
         }
     };
     Ok(answered(output, &answer, &mut desk).await)

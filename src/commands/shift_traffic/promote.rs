@@ -1,22 +1,18 @@
 //! `promote`: the candidate becomes stable, by hand.
 
-use rollgate_domain::exit::Outcome;
+use rollgate_domain::{exit::Outcome, rollout::by_hand::Wish};
 
-use super::said::{OutputFlag, answered};
-use crate::{
-    commands::{
-        connect::outside,
-        shared::{OutFlag, PlanFlag, desk},
-        variable,
-    },
-    github::run::Run,
-    operations::promote::promote,
+use super::{
+    hand::{self, Hand},
+    said::OutputFlag,
 };
+use crate::commands::shared::{OutFlag, PlanFlag};
 
 /// Make the candidate, which has all the traffic, stable now; moves no traffic
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-shift-traffic run does it by itself at the end of production. While the old version stands,
+shift-traffic run does it by itself at the end of production. Refused where the driver would not do it either: a gate or
+a signal waits for a go, the plan is another one, or a part of the router is down. While the old version stands,
 shift-traffic rollback changes them back.
 
 Examples:
@@ -33,11 +29,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {
-    let plan = plan.read()?;
     let Args { dry_run, output, out } = args;
-    let outside = outside(&plan).await?;
-    let github = Run::from_variables(variable);
-    let mut desk = desk(out.out, &plan.notify, github.as_ref());
-    let answer = promote(outside.router.as_ref(), &mut desk, dry_run).await?;
-    Ok(answered(output, &answer, &mut desk).await)
+    let hand = Hand {
+        reason: None,
+        dry_run,
+        output,
+        out,
+    };
+    hand::run(plan, hand, Wish::Promote).await
 }

@@ -61,7 +61,7 @@ pub(crate) struct Args {
     #[arg(long)]
     scale_down: bool,
     /// How long to go on trying while the router does not obey; then exit code 5
-    #[arg(long, value_name = "SPAN", default_value = "2m", value_parser = span)]
+    #[arg(long, value_name = "SPAN", default_value = PATIENCE, value_parser = span)]
     patience: SignedDuration,
     /// Print the exact change and touch nothing
     #[arg(long)]
@@ -73,14 +73,15 @@ pub(crate) struct Args {
 }
 
 /// How long a rollback is tried by default.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
+const PATIENCE: &str = "2m";
 
-/// The rollback that another verb's decision is.
+/// The rollback that another verb's decision is. `before`: what that verb would have written first, in a dry run.
 pub(super) async fn decided(
     plan: &PlanFlag,
     hand: Hand,
     reason: String,
     gradual: bool,
+    before: &str,
 ) -> anyhow::Result<Outcome> {
     let Hand {
         reason: _,
@@ -92,15 +93,19 @@ pub(super) async fn decided(
         reason,
         gradual,
         scale_down: false,
-        patience: PATIENCE,
+        patience: span(PATIENCE).map_err(Usage)?,
         dry_run,
         output,
         out,
     };
-    run(plan, args).await
+    roll(plan, args, before).await
 }
 
 pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {
+    roll(plan, args, "").await
+}
+
+async fn roll(plan: &PlanFlag, args: Args, before: &str) -> anyhow::Result<Outcome> {
     let Args {
         reason,
         gradual,
@@ -171,7 +176,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         };
         let (change, after) = describe(router, &desk, &base, &reason, &way, stop).await?;
         let behind = or_said(afterwards.describe(&after).await).unwrap_or_default();
-        return Ok(would(output, &(change + &behind)));
+        return Ok(would(output, &format!("{before}{change}{behind}")));
     }
     let done = if gradual {
         let interrupt = interrupts()?;

@@ -39,12 +39,12 @@ Examples:
   shift-traffic run --dispatch             in a GitHub job: call the next job when the budget ends")]
 pub(crate) struct Args {
     /// How long this run drives; default: the plan's driver.budget
-    #[arg(long, value_name = "SPAN", env = "ROLLGATE_BUDGET", value_parser = optional_span)]
-    budget: Option<OptionalSpan>,
+    #[arg(long, value_name = "SPAN", env = "ROLLGATE_BUDGET", value_parser = span)]
+    budget: Option<SignedDuration>,
     /// Dispatch the workflow of this GitHub run again when the budget ends, and leave when that run drives
     #[arg(long, env = "ROLLGATE_DISPATCH")]
     dispatch: bool,
-    /// Drive this rollout and no other; default: whichever the router holds
+    /// Drive this rollout and no other, unless a person has paused it; default: whichever the router holds
     #[arg(long, value_name = "ID", env = "ROLLGATE_ROLLOUT")]
     rollout: Option<String>,
     /// Stand by while another driver drives: take over within a minute of its last sign, leave when the rollout is over
@@ -57,17 +57,8 @@ pub(crate) struct Args {
     out: OutFlag,
 }
 
-/// A workflow that leaves the input empty has not given it.
-#[derive(Clone, Copy, Debug)]
-struct OptionalSpan(Option<SignedDuration>);
-
-fn optional_span(text: &str) -> Result<OptionalSpan, String> {
-    if text.is_empty() {
-        Ok(OptionalSpan(None))
-    } else {
-        span(text).map(|span| OptionalSpan(Some(span)))
-    }
-}
+/// For a driver that was called before a person has paused.
+const PAUSED: &str = "a person has paused it: shift-traffic resume, or run without --rollout, goes on";
 
 pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {
     // From here on, whoever asks this process to leave is heard.
@@ -81,9 +72,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         dry_run,
         out,
     } = args;
-    let budget = budget
-        .and_then(|OptionalSpan(span)| span)
-        .unwrap_or(plan.driver.budget);
+    let budget = budget.unwrap_or(plan.driver.budget);
     let github = Run::from_variables(variable);
     let dispatcher = match (dispatch, &github) {
         (true, Some(run)) => Some(Dispatcher::new(run)?),
@@ -106,8 +95,10 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
 
     let seen = router.read().await?;
     let record = drive::recorded(&seen)?;
+    // Whoever says which was called by another run, or was told by a person who has resumed it.
+    let continues = standby || rollout.is_some();
     // A successor that comes late must not take over what was begun meanwhile.
-    if let Some(wanted) = rollout.filter(|wanted| !wanted.is_empty() && *wanted != record.rollout) {
+    if let Some(wanted) = rollout.filter(|wanted| *wanted != record.rollout) {
         say(&format!(
             "fenced: {wanted} is over, the router holds {}",
             record.rollout
@@ -116,9 +107,23 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         return Ok(Outcome::Fenced);
     }
     if dry_run {
-        let taken = record.after(Move::Take, desk.by())?;
-        print(&router.describe(&seen, &[&taken]).concat());
-        return Ok(Outcome::Done);
+        let (after, outcome) = match &record.state {
+            State::RolledBack { .. } => (record.clone(), Outcome::Refused),
+            State::Passed | State::Promoted { .. } | State::Finished => (record.clone(), Outcome::Done),
+            State::Paused { by_hand: true, .. } if continues => (record.clone(), Outcome::Hold),
+            _ => (record.after(Move::Take, desk.by())?, Outcome::Done),
+        };
+        // What is over is written again only where a write of it was cut off.
+        if after != *record || (seen.torn && outcome != Outcome::Hold) {
+            print(&router.describe(&seen, &[&after]).concat());
+        } else {
+            say(&format!(
+                "{}: {}: there is nothing to drive",
+                record.rollout,
+                record.state_in_words()
+            ));
+        }
+        return Ok(outcome);
     }
     // Whoever takes the rollout must be able to watch it: all that can go wrong comes first.
     let metrics = metric_source(&plan, &record.stable, &record.candidate)?;
@@ -154,7 +159,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         last_sign,
         capacity_within: plan.rollback.capacity_within,
     };
-    let record = match drive::take(router, &mut desk, &record.rollout, &orders.blank).await? {
+    let record = match drive::take(router, &mut desk, &record.rollout, &orders.blank, continues).await? {
         Ok(record) => record,
         Err(ended) => {
             // A rollback that was cut off behind the router.
@@ -169,6 +174,9 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
             afterwards.put_in_order(router, &mut desk, &over).await;
             desk.close(&ended.record, std::time::Duration::from_secs(10))
                 .await;
+            if continues && matches!(ended.record.state, State::Paused { by_hand: true, .. }) {
+                say(PAUSED);
+            }
             return Ok(end(&ended, false));
         }
     };

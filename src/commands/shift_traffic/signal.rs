@@ -5,7 +5,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 use rollgate_domain::{
     exit::Outcome,
-    rollout::{by_hand::Wish, phase::Severity},
+    rollout::{
+        by_hand::{Terms, Wish},
+        phase::Severity,
+    },
 };
 use tokio::time::timeout;
 
@@ -15,9 +18,9 @@ use super::{
 };
 use crate::{
     commands::{
-        connect::{Outside, outside},
+        connect::outside,
         say,
-        shared::{PlanFlag, desk},
+        shared::{PlanFlag, desk, pin},
         variable,
     },
     error::{Usage, chain},
@@ -73,11 +76,9 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     if severity == Severity::Watch {
         return hand::run(plan, hand, Wish::Signal(severity)).await;
     }
-    if !hand.dry_run {
-        record(plan, &hand, severity, &text).await;
-    }
+    let recorded = record(plan, &hand, severity, &text).await;
     let reason = format!("signal ({}): {text}", severity.word());
-    let outcome = rollback::decided(plan, hand, reason, severity == Severity::Degradation).await;
+    let outcome = rollback::decided(plan, hand, reason, severity == Severity::Degradation, &recorded).await;
     if severity == Severity::Corruption {
         say(
             "data is damaged, the signal says: traffic is only the first part of it. A person has to decide now whether \
@@ -87,25 +88,33 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
     outcome
 }
 
-/// Records the signal beside the state. What goes wrong is said and stops nothing: the rollback's reason has it too,
-/// and it needs nothing but the router.
-async fn record(plan: &PlanFlag, hand: &Hand, severity: Severity, text: &str) {
+/// Records the signal beside the state; in a dry run it is the write, which the rollback's goes on from. What goes
+/// wrong is said and stops nothing: the rollback's reason has it too, and it needs nothing but the router.
+async fn record(plan: &PlanFlag, hand: &Hand, severity: Severity, text: &str) -> String {
     let recording = async {
         let plan = plan.read()?;
-        let Outside { router, stacks: _ } = outside(&plan).await?;
+        let outside = outside(&plan).await?;
+        let terms = Terms {
+            window: None,
+            pin: &pin(&plan, None),
+        };
+        let (router, behind) = (outside.router.as_ref(), outside.behind(&plan.rollback));
         let github = Run::from_variables(variable);
         let mut desk = desk(hand.out.out.clone(), &plan.notify, github.as_ref());
         let wish = Wish::Signal(severity);
-        let done = by_hand(router.as_ref(), &mut desk, &wish, text, None, false).await?;
+        let done = by_hand(router, &mut desk, &wish, text, terms, &behind, hand.dry_run).await?;
         if let Answer::Recorded(record) = &done {
             desk.close(record, Duration::ZERO).await;
         }
         anyhow::Ok(done)
     };
-    match timeout(RECORDING, recording).await {
-        Ok(Ok(Answer::Recorded(_) | Answer::WouldWrite(_))) => {}
-        Ok(Ok(Answer::Refused(why))) => say(&format!("the signal is not recorded: {why}")),
-        Ok(Err(error)) => say(&format!("the signal is not recorded: {}", chain(&error))),
-        Err(_) => say("the signal is not recorded: the router did not answer in time"),
-    }
+    let trouble = match timeout(RECORDING, recording).await {
+        Ok(Ok(Answer::Recorded(_))) => return String::new(),
+        Ok(Ok(Answer::WouldWrite(change))) => return change,
+        Ok(Ok(Answer::Refused(why))) => why,
+        Ok(Err(error)) => chain(&error),
+        Err(_) => "the router did not answer in time".to_owned(),
+    };
+    say(&format!("the signal is not recorded: {trouble}"));
+    String::new()
 }

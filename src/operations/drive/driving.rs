@@ -11,6 +11,7 @@ use rollgate_domain::{
         moves::Move,
         next::{self, Finding},
         record::{Record, State},
+        standby::HEARTBEAT,
     },
     weight::Weight,
 };
@@ -22,9 +23,6 @@ use crate::{
     operations::{desk::Desk, look::Watcher},
     providers::traffic::{Router, Seen, WriteError},
 };
-
-/// How often the record is written to show that the driver lives; a look may be longer.
-const HEARTBEAT: SignedDuration = SignedDuration::from_secs(15);
 
 /// How often the log says how it goes while nothing happens.
 const PROGRESS: SignedDuration = SignedDuration::from_secs(10);

@@ -107,7 +107,8 @@ pub fn recorded(seen: &Seen) -> anyhow::Result<&Record> {
 }
 
 /// Takes `rollout`: raises the generation, so that whoever drove before stops. An end of it that was cut off in
-/// the middle is finished. `blank`: see [`Base`].
+/// the middle is finished. `blank`: see [`Base`]. `continues`: what a person has paused stays so, because this run was
+/// called by another one or stood by.
 ///
 /// Whoever takes must be able to watch: everything else that can go wrong comes before.
 ///
@@ -119,6 +120,7 @@ pub async fn take(
     desk: &mut Desk,
     rollout: &str,
     blank: &Start,
+    continues: bool,
 ) -> anyhow::Result<Result<Record, Ended>> {
     loop {
         let seen = router.read().await?;
@@ -161,6 +163,7 @@ pub async fn take(
                 }
             }
             State::Passed | State::Promoted { .. } | State::Finished => return ended(Outcome::Done, record),
+            State::Paused { by_hand: true, .. } if continues => return ended(Outcome::Hold, record),
             State::Ready { .. }
             | State::Holding { .. }
             | State::Paused { .. }
@@ -319,7 +322,7 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
             Action::Move(step) => driver.write(seen, step, &mut world, desk).await,
             Action::CallSuccessor => {
                 if driver.call(world.dispatcher, desk).await {
-                    successor = Successor::Called;
+                    successor = Successor::Called(desk.clock.now());
                 } else {
                     driver.watch(&mut world, desk).await;
                 }

@@ -16,7 +16,7 @@ use rollgate_domain::{
 use super::driving::Driving;
 use crate::{
     operations::{
-        capacity::{Behind, Both, Known, before_rise, needed, whole},
+        capacity::{Behind, Both, Known, before_rise, most_workers, needed, whole},
         desk::Desk,
     },
     providers::{
@@ -136,8 +136,7 @@ fn standing<'a>(record: &'a Record, both: &Both) -> Vec<(&'a str, Wish)> {
         wishes.push((quiet.0, Wish::WorkersQuiet));
     }
     if working.1.workers == Some(0) {
-        let others = quiet.1.workers.max(quiet.1.workers_before).unwrap_or(0);
-        wishes.push((working.0, Wish::WorkersAsBefore(others)));
+        wishes.push((working.0, Wish::WorkersAsBefore(most_workers(quiet.1))));
     }
     wishes
 }

@@ -39,7 +39,7 @@ impl Driving {
                 None
             }
         };
-        obstacles.extend(other_pin(&self.record.pin, pin));
+        obstacles.extend(self.record.pin.refusal(pin));
         if obstacles != self.obstacles {
             self.obstacles.clone_from(&obstacles);
             desk.note(&self.record, Event::Hindered { obstacles });
@@ -77,25 +77,4 @@ impl Driving {
         }
         obstacles
     }
-}
-
-/// Never two truths: a run with another plan or another rollgate than the record's may watch and roll back,
-/// and nothing else.
-fn other_pin(recorded: &Pin, ours: &Pin) -> Option<String> {
-    if recorded.hash != ours.hash {
-        let from = recorded
-            .commit
-            .as_ref()
-            .map(|commit| format!(" (commit {commit})"))
-            .unwrap_or_default();
-        return Some(format!(
-            "the plan was changed in the middle of the rollout: go on with the one it started with{from}, or roll back and start anew"
-        ));
-    }
-    (recorded.tool != ours.tool).then(|| {
-        format!(
-            "the rollout was started with rollgate {}, this is {}: go on with the same",
-            recorded.tool, ours.tool
-        )
-    })
 }

@@ -29,8 +29,8 @@ pub struct Finish<'a> {
     pub dry_run: bool,
 }
 
-/// Records that there is no way back, and gives stable back to its autoscaler. May be repeated: what was cut off
-/// behind the record is done then.
+/// Records that there is no way back, leaves background work to stable, and gives it back to its autoscaler. May be
+/// repeated: what was cut off behind the record is done then.
 ///
 /// # Errors
 ///
@@ -78,7 +78,7 @@ pub async fn finish(router: &dyn Router, desk: &mut Desk, finish: &Finish<'_>) -
             } else {
                 router.describe(&seen, &[&after]).concat()
             };
-            let behind = finish.behind.describe(&finish.wishes(&after)).await?;
+            let behind = finish.behind.describe(&finish.wishes(&after).await).await?;
             return Ok(Answer::WouldWrite(change + &behind));
         }
         if !is_finished {
@@ -94,19 +94,25 @@ pub async fn finish(router: &dyn Router, desk: &mut Desk, finish: &Finish<'_>) -
 }
 
 impl Finish<'_> {
-    fn wishes<'r>(&self, record: &'r Record) -> [(&'r str, Wish); 3] {
+    async fn wishes<'r>(&self, record: &'r Record) -> [(&'r str, Wish); 4] {
         let (stable, old) = (record.stable.backend.as_str(), record.candidate.backend.as_str());
         let pods = if self.scale_down_old {
             Wish::Nothing
         } else {
             Wish::AsBefore
         };
-        [(stable, Wish::Settled), (old, Wish::WorkersQuiet), (old, pods)]
+        [
+            // The driver has seen to both, unless a person promoted without one.
+            (old, Wish::WorkersQuiet),
+            (stable, Wish::WorkersAsBefore(self.behind.workers_of(old).await)),
+            (stable, Wish::Settled),
+            (old, pods),
+        ]
     }
 
     async fn put_in_order(&self, record: &Record, desk: &mut Desk) -> anyhow::Result<()> {
         let mut failures = Vec::new();
-        for (backend, wish) in self.wishes(record) {
+        for (backend, wish) in self.wishes(record).await {
             match self.behind.ask(backend, wish).await {
                 Ok(None) => {}
                 Ok(Some(what)) => desk.note(record, Event::Prepared { what }),

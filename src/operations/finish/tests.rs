@@ -79,6 +79,28 @@ async fn finish_gives_stable_back_to_its_autoscaler_and_takes_the_old_pods_away_
 }
 
 #[tokio::test(start_paused = true)]
+async fn finish_leaves_background_work_to_stable_also_where_no_driver_moved_it() {
+    let router = FakeRouter::new(Some(promoted()));
+    let stacks = FakeStacks::new(&router.log, 10, 10);
+    stacks.change("blue", |stack| stack.workers = Some(3));
+    stacks.change("green", |stack| stack.workers = Some(0));
+    let mut office = Office::new();
+    tokio::time::sleep(std::time::Duration::from_hours(48)).await;
+    answer(&router, &mut office, &wish(&stacks)).await;
+    assert_eq!(
+        router.log(),
+        [
+            "blue 0 %",
+            "blue WorkersQuiet",
+            "green WorkersAsBefore",
+            "blue Nothing"
+        ]
+    );
+    let workers = |name: &str| stacks.has(name).workers;
+    assert_eq!([workers("blue"), workers("green")], [Some(0), Some(3)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn failed_apply_stays_green() {
     // What is recorded but not done is an error, and the next finish does it.
     let router = FakeRouter::new(Some(promoted()));

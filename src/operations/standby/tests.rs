@@ -57,7 +57,10 @@ async fn it_stands_by_a_living_driver_until_the_rollout_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_paused_stays_paused_and_what_is_resumed_is_driven() {
-    let moves = vec![(10, Move::Pause("over lunch".to_owned())), (3600, Move::Resume)];
+    let moves = vec![
+        (10, Move::PauseByHand("over lunch".to_owned())),
+        (3600, Move::Resume),
+    ];
     let (stood, second) = stood(moves).await;
     let Stood::In(record) = stood else {
         panic!("{stood:?}")

@@ -106,6 +106,7 @@ pub(crate) struct FakeRouter {
     pub(crate) up: Option<(u32, u32)>,
     pub(crate) sessions: Mutex<Option<u32>>,
     pub(crate) shares: Shares,
+    pub(crate) unreachable: Vec<String>,
     /// So many writes fail first.
     pub(crate) refuses: Mutex<usize>,
     /// So many writes are done, but not in every place, and are answered with an error; the next one mends that.
@@ -124,6 +125,7 @@ impl FakeRouter {
             up: None,
             sessions: Mutex::new(None),
             shares: Shares::Every,
+            unreachable: Vec::new(),
             refuses: Mutex::new(0),
             half_done: Mutex::new(0),
             silent: Vec::new(),
@@ -153,7 +155,7 @@ impl FakeRouter {
             token: record.as_ref().map(Record::encode).unwrap_or_default(),
             record: Ok(record),
             torn: *self.torn.lock().expect("no panic"),
-            unreachable: Vec::new(),
+            unreachable: self.unreachable.clone(),
             capacity: self.up.map(|(stable, candidate)| Capacity {
                 stable,
                 candidate,

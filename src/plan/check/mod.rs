@@ -8,7 +8,9 @@ use jiff::SignedDuration;
 
 use super::Plan;
 use super::place::Path;
-use super::sections::{Channel, Driver, File, Judgement, Notify, Traffic, TrafficFile, Windows, WindowsFile};
+use super::sections::{
+    Channel, Driver, File, Judgement, Notify, Rollback, Traffic, TrafficFile, Windows, WindowsFile,
+};
 use super::tree::Node;
 use super::units::show;
 use super::wrong::Wrong;
@@ -46,6 +48,7 @@ pub(super) fn check(file: File, root: &Node, hash: String) -> Result<Plan, Vec<W
     let metrics = metrics::metrics_of(metrics, names, &mut complaints);
     let phases = phases::phases_of(phases, traffic.as_ref(), &judgement, &mut complaints);
     check_judgement(&judgement, &mut complaints);
+    check_rollback(&rollback, &mut complaints);
     check_notify(&notify, &mut complaints);
     check_driver(&driver, &judgement, &mut complaints);
 
@@ -137,6 +140,37 @@ fn check_judgement(judgement: &Judgement, complaints: &mut Complaints<'_>) {
             format!("found `{size}`, expected a number from 1 to 100"),
         );
     }
+}
+
+/// The job of an emergency rollback ends after five minutes, so that the next one need not wait for a runner that
+/// hangs. One of them is for checkout, download, router and words.
+const EMERGENCY: SignedDuration = SignedDuration::from_mins(4);
+
+fn check_rollback(rollback: &Rollback, complaints: &mut Complaints<'_>) {
+    let Rollback {
+        scale_up: _,
+        capacity_within,
+        watch: _,
+        drain,
+    } = rollback;
+    let (capacity, sessions) = (("capacity-within", *capacity_within), ("drain", *drain));
+    if capacity.1.saturating_add(sessions.1) <= EMERGENCY {
+        return;
+    }
+    let ((key, long), (other, rest)) = if capacity.1 > sessions.1 {
+        (capacity, sessions)
+    } else {
+        (sessions, capacity)
+    };
+    let path = Path::of("rollback").key(key);
+    let found = complaints.found(&path, &show(long));
+    let message = format!(
+        "{found}, expected at most `{}` together with `rollback.{other}` (`{}`): the job of an emergency rollback ends \
+         after `5m`, and would be killed before the rollback is over",
+        show(EMERGENCY),
+        show(rest)
+    );
+    complaints.add(path, message);
 }
 
 fn check_notify(notify: &Notify, complaints: &mut Complaints<'_>) {

@@ -166,6 +166,18 @@ pub(super) fn backends_of(
                 });
             }
         }
+        if matches!(traffic, Traffic::ReplicaRatio(_)) {
+            for (name, BackendFile { deployment, .. }) in &file {
+                let Some(Written(deployment)) = deployment else {
+                    continue;
+                };
+                let message = format!(
+                    "found `{deployment}`, expected nothing: a backend of `traffic.replica-ratio` is the Deployment \
+                     itself; write its name in `traffic.replica-ratio.backends` and here, in place of `{name}`"
+                );
+                complaints.add(here(name).key("deployment"), message);
+            }
+        }
     }
     file.into_iter()
         .map(|(name, BackendFile { deployment, workers })| {

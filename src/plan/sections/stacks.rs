@@ -28,7 +28,8 @@ pub struct Backend {
 #[derive(Default)]
 #[schemars(rename = "Backend")]
 pub(in crate::plan) struct BackendFile {
-    /// The Deployment that serves its requests. Default: the one whose pods the backend's Service selects.
+    /// The Deployment that serves its requests. Default: the one whose pods the backend's Service selects. Not for
+    /// `replica-ratio`, whose backends are Deployments.
     #[schemars(with = "Written<Name>")]
     pub(in crate::plan) deployment: Option<Written<Name>>,
     /// The Deployment of its background workers. They do not follow weights: the candidate's are held at 0 until it
@@ -51,13 +52,15 @@ pub struct Rollback {
     /// Whether rollgate scales a version up that has too few pods for the traffic it is to get: stable before a
     /// rollback, the candidate before a rise. Default: `true`.
     pub scale_up: bool,
-    /// How long a rollback waits for that before it takes back only what stable can carry. Default: `2m`.
+    /// How long a rollback waits for that before it takes back only what stable can carry. Together with `drain` at
+    /// most `4m`, because the job of an emergency rollback ends after 5. Default: `2m`.
     #[serde(with = "Duration")]
     pub capacity_within: SignedDuration,
     /// How long a gradual rollback is watched at 5 % before it goes to 0. Default: `2m`.
     #[serde(with = "Duration")]
     pub watch: SignedDuration,
-    /// How long open sessions of a version without traffic may go on before it is scaled down. Default: `30s`.
+    /// How long open sessions of a version without traffic may go on before it is scaled down. Together with
+    /// `capacity-within` at most `4m`. Default: `30s`.
     #[serde(with = "Duration")]
     pub drain: SignedDuration,
 }

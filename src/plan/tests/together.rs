@@ -249,3 +249,37 @@ fn all_that_does_not_fit_is_told_at_once() {
        |                               ^
     ");
 }
+
+#[test]
+fn a_deployment_for_a_backend_that_is_one() {
+    let ratio = SMALLEST.replace(
+        "haproxy:\n    backends: [blue, green]",
+        "replica-ratio: { namespace: shop, service: web, backends: [blue, green] }",
+    );
+    assert_snapshot!(refusal(&format!("{ratio}backends: {{ green: {{ deployment: web-green }} }}\n")), @r"
+    plan.yml:9:34: backends.green.deployment: found `web-green`, expected nothing: a backend of `traffic.replica-ratio` is the Deployment itself; write its name in `traffic.replica-ratio.backends` and here, in place of `green`
+      |
+    9 | backends: { green: { deployment: web-green } }
+      |                                  ^
+    ");
+    plan(&format!(
+        "{ratio}backends: {{ green: {{ workers: worker-green }} }}\n"
+    ));
+}
+
+#[test]
+fn a_rollback_that_takes_longer_than_the_emergency_job_has() {
+    assert_snapshot!(refusal(&and("rollback: { drain: 3m }")), @r"
+    plan.yml:10:20: rollback.drain: found `3m`, expected at most `4m` together with `rollback.capacity-within` (`2m`): the job of an emergency rollback ends after `5m`, and would be killed before the rollback is over
+       |
+    10 | rollback: { drain: 3m }
+       |                    ^
+    ");
+    assert_snapshot!(refusal(&and("rollback: { drain: 1m, capacity-within: 3m1s }")), @r"
+    plan.yml:10:41: rollback.capacity-within: found `3m1s`, expected at most `4m` together with `rollback.drain` (`1m`): the job of an emergency rollback ends after `5m`, and would be killed before the rollback is over
+       |
+    10 | rollback: { drain: 1m, capacity-within: 3m1s }
+       |                                         ^
+    ");
+    plan(&and("rollback: { drain: 1m, capacity-within: 3m }"));
+}

@@ -109,6 +109,13 @@ fn a_pause_sends_the_driver_away_and_after_resume_the_next_run_goes_on() {
     world.assert_all_on_stable();
     driver.end().with(4);
     world.shift(["pause"]).with(3).saying("there is nothing to pause");
+    // A successor that was called before.
+    let rollout = world.record().rollout;
+    world
+        .shift(["run", "--rollout", &rollout])
+        .with(4)
+        .saying("a person has paused it");
+    world.assert_all_on_stable();
     world.shift(["resume"]).with(0).saying("resumed by somebody");
     assert_eq!(world.record().state, State::Ready { step: 0 });
     world.assert_all_on_stable();
@@ -260,7 +267,7 @@ fn a_dry_run_of_every_decision_touches_nothing() {
     let before = world.value(0);
     std::fs::remove_dir_all(world.out()).expect("the journal of start");
     for arguments in [
-        &["pause"][..],
+        &["pause", "--reason", "x"][..],
         &["set", "0"],
         &["approve", "go"],
         &["approve", "no-go"],
@@ -270,8 +277,11 @@ fn a_dry_run_of_every_decision_touches_nothing() {
         let ended = world
             .shift(arguments.iter().copied().chain(["--dry-run"]))
             .with(0);
-        assert!(
-            ended.stdout.contains("would write to "),
+        // The signal and the rollback that follows from it.
+        let writes = if arguments[1] == "critical" { 2 } else { 1 };
+        assert_eq!(
+            ended.stdout.matches("would write to ").count(),
+            writes,
             "{arguments:?}: {}",
             ended.stdout
         );
@@ -293,7 +303,7 @@ fn at_a_gate(approvers: &str) -> Option<(World, Record)> {
 
 #[test]
 fn only_those_whom_the_plan_names_say_go() {
-    let Some((world, record)) = at_a_gate("OctoCat") else {
+    let Some((mut world, record)) = at_a_gate("OctoCat") else {
         return;
     };
     let nobody = Http::always(Reply::Close);
@@ -308,6 +318,15 @@ fn only_those_whom_the_plan_names_say_go() {
     let mut again = in_a_run(&world, "octocat", &nobody.url, ["approve", "go"]);
     again.env("GITHUB_TRIGGERING_ACTOR", "hubot");
     run(again).with(3).saying("refused: hubot is none of those");
+    // Nor does a plan help that names others, or nobody.
+    let approvers = std::mem::take(&mut world.plan.more);
+    for others in ["", "approvers: [hubot]\n"] {
+        world.plan.more = others.to_owned();
+        run(in_a_run(&world, "hubot", &nobody.url, ["approve", "go"]))
+            .with(3)
+            .saying("refused: the plan was changed in the middle of the rollout");
+    }
+    world.plan.more = approvers;
     assert_eq!(world.record(), record);
     run(in_a_run(&world, "octocat", &nobody.url, ["approve", "go"])).with(0);
     assert!(
@@ -368,4 +387,26 @@ fn a_rise_by_hand_keeps_to_the_window() {
     ));
     world.shift(["pause"]).with(0);
     driver.end().with(4);
+}
+
+#[test]
+fn whatever_is_reported_and_however_long_the_driver_and_a_rollback_go_on() {
+    for letter in ["字", "<"] {
+        let Some((world, driver)) = at_five(|_| {}) else {
+            return;
+        };
+        let long = letter.repeat(400);
+        for _ in 0..8 {
+            world.shift(["signal", "watch", "--reason", &long]).with(0);
+        }
+        let signals = world.record().signals;
+        assert!(signals.len() == 8 && signals.iter().all(|signal| signal.text.starts_with(letter)));
+        let heard = world.record().sequence;
+        until("the driver writes", SOON, || {
+            (world.record().sequence > heard).then_some(())
+        });
+        world.shift(["rollback", "--reason", &long]).with(0);
+        world.assert_all_on_stable();
+        driver.end().with(6);
+    }
 }

@@ -51,7 +51,9 @@ fn a_share_is_set_down_and_up_again_while_a_driver_watches() {
         .saying("over lunch");
     world.assert_all_on_stable();
     driver.end().with(4);
-    assert!(matches!(world.record().state, State::Paused { step: 2, reason } if reason == "over lunch"));
+    assert!(
+        matches!(world.record().state, State::Paused { step: 2, by_hand: true, reason } if reason == "over lunch")
+    );
     // Nobody drives: nothing can be set, and the next run resumes.
     world
         .shift(["set", "1%"])
@@ -189,4 +191,17 @@ fn a_dry_run_says_what_it_would_do_and_touches_nothing() {
     assert_eq!(promised.generation, record.generation + 1);
     let rolled_back = after(&record, Move::RollBack("orders fail".to_owned()));
     assert_eq!(promised.state, rolled_back.state);
+}
+
+#[test]
+fn a_dry_run_of_a_rollout_that_is_over_ends_as_the_run_would() {
+    let Some(world) = World::simulated() else { return };
+    world.abandoned_at(0);
+    world.shift(["rollback", "--reason", "orders fail"]).with(0);
+    for arguments in [&["run"][..], &["run", "--dry-run"]] {
+        world
+            .shift(arguments.iter().copied())
+            .with(3)
+            .saying("rolled back: orders fail");
+    }
 }

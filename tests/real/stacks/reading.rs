@@ -1,7 +1,7 @@
 use rollgate::providers::stacks::{Stack, Stacks as _, kubernetes::Lookup};
 use serde_json::json;
 
-use super::{by_service, stacks, until_stack, version};
+use super::{by_service, replicas, stacks, until_stack, version};
 use crate::support::kube::Cluster;
 
 fn says(error: &anyhow::Error, words: &str) {
@@ -98,6 +98,31 @@ async fn a_value_of_the_selectors_label_leads_to_its_deployment() {
     let green = until_stack(&stacks, "green", |stack| stack.ready == 1).await;
     assert_eq!((blue.wanted, green.wanted), (2, 1));
     assert!(!blue.follows_share);
+}
+
+#[tokio::test]
+async fn a_subset_is_told_by_its_version_or_by_the_deployment_that_the_plan_names() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace("stack-subset");
+    // The one team labels its subsets as Istio's pages do, the other one in its own way.
+    namespace.deployment("old", "app=web,version=stable", 2);
+    namespace.deployment("new", "app=web,track=canary", 1);
+    namespace.service("web", "app=web");
+    let lookup = || Lookup::Subset {
+        service: "web".to_owned(),
+    };
+    let named = stacks(&namespace, lookup(), &[("canary", "new", "")]).await;
+
+    let old = until_stack(&named, "stable", |stack| stack.ready == 2).await;
+    let new = until_stack(&named, "canary", |stack| stack.ready == 1).await;
+    assert_eq!((old.wanted, new.wanted), (2, 1));
+    assert!(!new.follows_share);
+    let wish = rollgate::providers::stacks::Wish::AtLeast(3);
+    named.ask("canary", wish).await.expect("it is scaled");
+    assert_eq!(replicas(&namespace, "new"), 3);
+
+    let error = stacks(&namespace, lookup(), &[]).await.read("canary").await;
+    says(&error.expect_err("no such label"), "backends.canary.deployment");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::{
     rollout::{
         ladder::Ladder,
         phase::{Decision, Gate, Phase, Severity, Signal},
-        record::{Driver, Evidence, Pin, Record, SCHEMA, SIGNALS, State, Unreadable, Version},
+        record::{Driver, Evidence, Pin, Record, SCHEMA, SIGNALS, State, Unreadable, Version, as_written},
     },
     weight::Weight,
 };
@@ -30,8 +30,10 @@ pub enum Move {
     Promote,
     /// The old version may go.
     Finish,
-    /// Share 0, resumable.
+    /// Share 0, resumable: a driver leaves.
     Pause(String),
+    /// Share 0 until a person goes on with it.
+    PauseByHand(String),
     /// Ready again, at the step where it was paused.
     Resume,
     /// A person lets it go on past every gate that is due and every signal that waits.
@@ -97,7 +99,11 @@ pub struct Start {
     pub pin: Pin,
 }
 
-/// Reasons are for people; longer ones would not fit a router's entry.
+/// So many bytes of a record a text for people may take, as it is written there: 400 plain letters, 133 Chinese
+/// ones, 66 of those that become an escape.
+///
+/// HAProxy takes the least: 11,000 bytes of a record ([`Record::encode`]), which are 14,700 in base64, and the rest of
+/// its command. A reason and all [`SIGNALS`] as long as this, each with who said what and when, are 6,000 of them.
 const LONGEST_REASON: usize = 400;
 
 impl Record {
@@ -169,6 +175,10 @@ impl Record {
         use Move as M;
         use State as S;
         let mut next = self.clone();
+        // An older rollgate kept more of them than every router takes.
+        for signal in &mut next.signals {
+            signal.text = shortened(std::mem::take(&mut signal.text));
+        }
         next.state = match (self.state.clone(), &step) {
             (S::Ready { step } | S::Paused { step, .. }, M::Take) => S::Ready { step },
             (here @ (S::Holding { .. } | S::RollingBack { .. }), M::Take | M::Beat) => here,
@@ -201,6 +211,12 @@ impl Record {
 
             (S::Ready { step } | S::Holding { step, .. }, M::Pause(reason)) => S::Paused {
                 step,
+                by_hand: false,
+                reason: shortened(reason.clone()),
+            },
+            (S::Ready { step } | S::Holding { step, .. }, M::PauseByHand(reason)) => S::Paused {
+                step,
+                by_hand: true,
                 reason: shortened(reason.clone()),
             },
             (S::Paused { step, .. }, M::Resume) => S::Ready { step },
@@ -264,7 +280,9 @@ impl Record {
         };
         next.driver = match &step {
             // A person leaves the driver in its seat.
-            M::Jump(_) | M::Pause(_) | M::Resume | M::Go | M::Signal(..) | M::Finish => self.driver.clone(),
+            M::Jump(_) | M::Pause(_) | M::PauseByHand(_) | M::Resume | M::Go | M::Signal(..) | M::Finish => {
+                self.driver.clone()
+            }
             _ if raises_generation => driver(by, by.at),
             _ => driver(by, self.driver.since),
         };
@@ -344,11 +362,23 @@ fn rollout_id(service: &str, at: Timestamp) -> String {
     format!("{service}-{}", at.strftime("%Y%m%dT%H%M%S%.3fZ"))
 }
 
-fn shortened(reason: String) -> String {
-    match reason.char_indices().nth(LONGEST_REASON) {
-        None => reason,
-        Some((end, _)) => format!("{}…", &reason[..end]),
+/// As much of `text` as the record has room for, whatever its letters become in there.
+fn shortened(text: String) -> String {
+    const CUT: char = '…';
+    let needs = |text: &str| {
+        let quotes = 2;
+        as_written(&text).len() - quotes
+    };
+    if needs(&text) <= LONGEST_REASON {
+        return text;
     }
+    let mut used = CUT.len_utf8();
+    let fits = |letter: &char| {
+        used += needs(&letter.to_string());
+        used <= LONGEST_REASON
+    };
+    let kept: String = text.chars().take_while(fits).collect();
+    format!("{kept}{CUT}")
 }
 
 #[cfg(test)]

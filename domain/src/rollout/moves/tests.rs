@@ -27,6 +27,7 @@ fn every_state() -> [State; 9] {
         },
         State::Paused {
             step: 1,
+            by_hand: false,
             reason: "p".to_owned(),
         },
         State::RollingBack {
@@ -65,7 +66,7 @@ fn production() -> Course {
     }
 }
 
-fn every_move() -> [Move; 16] {
+fn every_move() -> [Move; 17] {
     [
         Move::Take,
         Move::Raise,
@@ -77,6 +78,7 @@ fn every_move() -> [Move; 16] {
         Move::Promote,
         Move::Finish,
         Move::Pause("p".to_owned()),
+        Move::PauseByHand("p".to_owned()),
         Move::Resume,
         Move::Go,
         Move::Signal(Severity::Watch, "s".to_owned()),
@@ -112,6 +114,7 @@ fn every_legal_move_is_in_this_table_and_everything_else_is_refused() {
 ready for step 2 of 3 (0 %) -Take-> ready for step 2 of 3 (0 %)
 ready for step 2 of 3 (0 %) -Raise-> holding step 2 of 3 (5 %)
 ready for step 2 of 3 (0 %) -Pause(\"p\")-> paused before step 2 of 3: p (0 %)
+ready for step 2 of 3 (0 %) -PauseByHand(\"p\")-> paused before step 2 of 3: p (0 %)
 ready for step 2 of 3 (0 %) -Go-> ready for step 2 of 3 (0 %)
 ready for step 2 of 3 (0 %) -Signal(Watch, \"s\")-> ready for step 2 of 3 (0 %)
 ready for step 2 of 3 (0 %) -RollBack(\"r\")-> rolled back: r (0 %)
@@ -120,6 +123,7 @@ holding step 2 of 3 (5 %) -Take-> holding step 2 of 3 (5 %)
 holding step 2 of 3 (5 %) -Advance-> holding step 3 of 3 (10 %)
 holding step 2 of 3 (5 %) -Jump(0)-> holding step 1 of 3 (1 %)
 holding step 2 of 3 (5 %) -Pause(\"p\")-> paused before step 2 of 3: p (0 %)
+holding step 2 of 3 (5 %) -PauseByHand(\"p\")-> paused before step 2 of 3: p (0 %)
 holding step 2 of 3 (5 %) -Go-> holding step 2 of 3 (5 %)
 holding step 2 of 3 (5 %) -Signal(Watch, \"s\")-> holding step 2 of 3 (5 %)
 holding step 2 of 3 (5 %) -Lower(Weight(5), \"l\")-> rolling back, still at 5 %: l (5 %)
@@ -129,6 +133,7 @@ holding step 3 of 3 (10 %) -Take-> holding step 3 of 3 (10 %)
 holding step 3 of 3 (10 %) -Jump(0)-> holding step 1 of 3 (1 %)
 holding step 3 of 3 (10 %) -Pass-> passed: every step ended healthy (0 %)
 holding step 3 of 3 (10 %) -Pause(\"p\")-> paused before step 3 of 3: p (0 %)
+holding step 3 of 3 (10 %) -PauseByHand(\"p\")-> paused before step 3 of 3: p (0 %)
 holding step 3 of 3 (10 %) -Go-> holding step 3 of 3 (10 %)
 holding step 3 of 3 (10 %) -Signal(Watch, \"s\")-> holding step 3 of 3 (10 %)
 holding step 3 of 3 (10 %) -Lower(Weight(5), \"l\")-> rolling back, still at 5 %: l (5 %)
@@ -165,6 +170,7 @@ fn a_rollback_and_a_pause_never_raise_the_share() {
         for step in [
             Move::RollBack("r".to_owned()),
             Move::Pause("p".to_owned()),
+            Move::PauseByHand("p".to_owned()),
             Move::Pass,
         ] {
             if let Ok(after) = before.after(step, by()) {
@@ -310,4 +316,45 @@ fn two_rollouts_of_one_second_have_names_of_their_own() {
     let at = |millisecond: i64| Timestamp::from_millisecond(1_800_000_000_000 + millisecond).unwrap();
     assert_eq!(rollout_id("shop", at(7)), "shop-20270115T080000.007Z");
     assert_ne!(rollout_id("shop", at(7)), rollout_id("shop", at(8)));
+}
+
+#[test]
+fn a_record_that_is_full_of_the_longest_texts_is_small_enough_for_every_router() {
+    // A person's name on GitHub has 39 letters at most, and a run's address leads to it.
+    let by = By {
+        run: "https://github.com/an-organisation/a-repository-with-a-name/actions/runs/12345678901 attempt 1",
+        actor: &"o".repeat(39),
+        at: at(60),
+    };
+    for letter in ["x", "ü", "字", "<", "\"", "\n", "\u{1}", "🦀"] {
+        let text = letter.repeat(5000);
+        let mut full = record(State::Holding {
+            step: 1,
+            since: at(0),
+        });
+        let step = |weight| Step {
+            weight: Weight::new(weight).unwrap(),
+            duration: SignedDuration::from_mins(90),
+        };
+        full.ladder = Ladder::new((1..=100).map(step).collect(), Require::Proof).unwrap();
+        full.stable.images = vec![format!("registry.example.com/a-team/shop@sha256:{}", "0".repeat(64)); 2];
+        full.candidate.images.clone_from(&full.stable.images);
+        full.gates = undecided([12, 24, 36].map(SignedDuration::from_hours).to_vec());
+        full.phase_since = at(-200_000);
+        for _ in 0..SIGNALS {
+            full = full
+                .after(Move::Signal(Severity::Degradation, text.clone()), by)
+                .unwrap();
+        }
+        full = full.after(Move::Go, by).unwrap();
+        full = full.after(Move::RollBack(text.clone()), by).unwrap();
+        let length = full.encode().len();
+        assert!(length <= 11_000, "{letter:?}: {length}");
+        let State::RolledBack { reason } = full.state else {
+            panic!("{:?}", full.state);
+        };
+        assert!(reason.starts_with(letter) && reason.ends_with('…'), "{reason}");
+        assert_eq!(shortened(reason.clone()), reason);
+    }
+    assert_eq!(shortened("x".repeat(LONGEST_REASON)), "x".repeat(LONGEST_REASON));
 }

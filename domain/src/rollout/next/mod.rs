@@ -33,8 +33,8 @@ pub enum Successor {
     Nobody,
     /// One is to be called when the budget ends.
     ToCall,
-    /// It was called and has not taken the generation yet.
-    Called,
+    /// It was called, then, and has not taken the generation yet.
+    Called(Timestamp),
 }
 
 /// All that the next move depends on.
@@ -114,10 +114,15 @@ pub fn next(situation: &Situation<'_>) -> Action {
 
     if record.generation != generation {
         return match situation.successor {
-            Successor::Called if record.is_active() => Action::Stop {
-                outcome: Outcome::Done,
-                handed_over: true,
-            },
+            // What is on its way back was taken from both by a rollback.
+            Successor::Called(_)
+                if record.is_active() && !matches!(record.state, State::RollingBack { .. }) =>
+            {
+                Action::Stop {
+                    outcome: Outcome::Done,
+                    handed_over: true,
+                }
+            }
             _ => stop(Outcome::Fenced),
         };
     }
@@ -156,14 +161,14 @@ pub fn next(situation: &Situation<'_>) -> Action {
         )));
     }
     if now >= situation.budget_end {
-        let too_late = now.duration_since(situation.budget_end) >= situation.patience.successor;
+        let too_late = |since| now.duration_since(since) >= situation.patience.successor;
         match situation.successor {
             Successor::Nobody => return leave("the driver's time is over".to_owned()),
-            _ if too_late => {
+            Successor::ToCall if !too_late(situation.budget_end) => return Action::CallSuccessor,
+            Successor::Called(at) if !too_late(at) => {}
+            Successor::ToCall | Successor::Called(_) => {
                 return leave("the driver's time is over and no successor came".to_owned());
             }
-            Successor::ToCall => return Action::CallSuccessor,
-            Successor::Called => {}
         }
     }
     // From here on the share could rise, and only from here on.

@@ -135,8 +135,10 @@ fn the_end_of_the_budget_calls_a_successor_and_waits_for_it() {
         next(&end)
     };
     assert_eq!(at_end(Successor::ToCall, 1000), Action::CallSuccessor);
-    assert_eq!(at_end(Successor::Called, 1001), Action::Look);
-    assert!(pauses(&at_end(Successor::Called, 1000 + 20 * 60)));
+    // GitHub took the call a minute later; from then on the successor has its time.
+    let called = Successor::Called(at(1060));
+    assert_eq!(at_end(called, 1000 + 20 * 60), Action::Look);
+    assert!(pauses(&at_end(called, 1060 + 20 * 60)));
     assert!(pauses(&at_end(Successor::ToCall, 1000 + 20 * 60)));
     assert!(pauses(&at_end(Successor::Nobody, 1000)));
 }
@@ -154,7 +156,7 @@ fn a_driver_leaves_when_another_has_the_generation() {
             handed_over: false
         }
     );
-    situation.successor = Successor::Called;
+    situation.successor = Successor::Called(at(500));
     assert_eq!(
         next(&situation),
         Action::Stop {
@@ -162,18 +164,31 @@ fn a_driver_leaves_when_another_has_the_generation() {
             handed_over: true
         }
     );
-    let mut rolled_back = record.clone();
-    rolled_back.state = State::RolledBack {
-        reason: "a person".to_owned(),
-    };
-    situation.record = &rolled_back;
-    assert_eq!(
-        next(&situation),
-        Action::Stop {
-            outcome: Outcome::Fenced,
-            handed_over: false
-        }
-    );
+    for state in [
+        State::RolledBack {
+            reason: "a person".to_owned(),
+        },
+        State::RollingBack {
+            weight: Weight::new(5).unwrap(),
+            reason: "a person, step by step".to_owned(),
+        },
+    ] {
+        let taken_back = Record {
+            state,
+            ..record.clone()
+        };
+        let fenced = Situation {
+            record: &taken_back,
+            ..situation
+        };
+        assert_eq!(
+            next(&fenced),
+            Action::Stop {
+                outcome: Outcome::Fenced,
+                handed_over: false
+            }
+        );
+    }
 }
 
 #[test]
@@ -192,6 +207,7 @@ fn what_is_over_is_over() {
         (
             State::Paused {
                 step: 0,
+                by_hand: false,
                 reason: String::new(),
             },
             Outcome::Hold,

@@ -49,6 +49,12 @@ pub enum State {
     Paused {
         /// From 0.
         step: usize,
+        /// A person paused it, so it is a person who goes on with it: no successor that was called before.
+        ///
+        /// Schema 2 got this later. A rollgate that does not know it reads every record without it, and a record with
+        /// it not at all, so that it does not go on either.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_hand: bool,
         /// In words.
         reason: String,
     },
@@ -86,6 +92,30 @@ pub struct Pin {
     pub commit: Option<String>,
     /// Version of rollgate.
     pub tool: String,
+}
+
+impl Pin {
+    /// Never two truths: why whoever has another plan or another rollgate may watch and roll back, and nothing else.
+    #[must_use]
+    pub fn refusal(&self, ours: &Self) -> Option<String> {
+        let short = |hash: &str| hash.chars().take(12).collect::<String>();
+        if self.hash != ours.hash {
+            let commit = self.commit.as_ref();
+            let from = commit.map_or_else(String::new, |commit| format!(", commit {commit}"));
+            return Some(format!(
+                "the plan was changed in the middle of the rollout: go on with the one it started with (sha256 {}{from}; \
+                 this one is {}), or roll back and start anew",
+                short(&self.hash),
+                short(&ours.hash)
+            ));
+        }
+        (self.tool != ours.tool).then(|| {
+            format!(
+                "the rollout was started with rollgate {}, this is {}: go on with the same",
+                self.tool, ours.tool
+            )
+        })
+    }
 }
 
 /// How this rollout's evidence is counted; measured once, so that every driver counts alike.
@@ -221,12 +251,7 @@ impl Record {
     /// says no.
     #[must_use]
     pub fn encode(&self) -> String {
-        // A struct of strings, numbers and times has no way to fail.
-        let mut json = serde_json::to_string(self).unwrap_or_default();
-        // They can stand in strings only.
-        for plain in ['<', '>', '&', '\u{2028}', '\u{2029}'] {
-            json = json.replace(plain, &format!("\\u{:04x}", u32::from(plain)));
-        }
+        let json = as_written(self);
         format!("{json}{:08x}", crc32fast::hash(json.as_bytes()))
     }
 
@@ -346,7 +371,11 @@ impl Record {
         match &self.state {
             State::Ready { step } => format!("ready for {}", of(step)),
             State::Holding { step, .. } => format!("holding {}", of(step)),
-            State::Paused { step, reason } => format!("paused before {}: {reason}", of(step)),
+            State::Paused {
+                step,
+                by_hand: _,
+                reason,
+            } => format!("paused before {}: {reason}", of(step)),
             State::RollingBack { weight, reason } => format!("rolling back, still at {weight}: {reason}"),
             State::RolledBack { reason } => format!("rolled back: {reason}"),
             State::Passed => "passed: every step ended healthy".to_owned(),
@@ -357,6 +386,17 @@ impl Record {
             State::Finished => format!("finished: {} is stable", self.stable.backend),
         }
     }
+}
+
+/// A part of a record as JSON, with what an API server would not find again written as escapes.
+pub(super) fn as_written(part: &impl Serialize) -> String {
+    // Structs of strings, numbers and times have no way to fail.
+    let mut json = serde_json::to_string(part).unwrap_or_default();
+    // They can stand in strings only.
+    for plain in ['<', '>', '&', '\u{2028}', '\u{2029}'] {
+        json = json.replace(plain, &format!("\\u{:04x}", u32::from(plain)));
+    }
+    json
 }
 
 /// Schema 1 knew the canary only.

@@ -201,8 +201,13 @@ const fn is_driven(record: &Record) -> bool {
 fn driver(record: &Record, now: Timestamp) -> String {
     let driver = &record.driver;
     let silent = whole_seconds(now.duration_since(driver.heartbeat));
+    let sign = if silent.is_negative() {
+        format!("{:#} from now by this machine's clock", -silent)
+    } else {
+        format!("{silent:#} ago")
+    };
     let who = format!(
-        "{} ({}) since {:.0}, last sign {silent:#} ago",
+        "{} ({}) since {:.0}, last sign {sign}",
         driver.run, driver.actor, driver.since
     );
     match standby::silence(record, now) {

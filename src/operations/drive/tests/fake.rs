@@ -219,7 +219,7 @@ pub(super) async fn driven(
         let record = &fake.state.lock().expect("no panic").record;
         (record.rollout.clone(), record.driver.heartbeat)
     };
-    let record = match take(fake, &mut desk, &rollout, &start())
+    let record = match take(fake, &mut desk, &rollout, &start(), false)
         .await
         .expect("a rollout")
     {

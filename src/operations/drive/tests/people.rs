@@ -7,9 +7,10 @@ use rollgate_domain::rollout::{
 };
 
 use super::{
-    fake::{Fake, at, driven, fake},
+    fake::{Fake, at, driven, fake, start},
     *,
 };
+use crate::operations::tests::Office;
 
 /// A world whose canary has a gate after so many minutes.
 fn gated(minutes: i64) -> Fake {
@@ -124,4 +125,39 @@ async fn a_rollback_does_not_wait_for_the_window() {
         (vec![0], Outcome::Refused),
         "{events}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_has_paused_stays_so_until_a_person_goes_on() {
+    let fake = fake();
+    let mut office = Office::new();
+    let paused = |step: fn(String) -> Move| {
+        let mut state = fake.state.lock().expect("no panic");
+        let ready = Record {
+            state: State::Ready { step: 1 },
+            ..state.record.clone()
+        };
+        state.record = ready
+            .after(step("over lunch".to_owned()), person(0))
+            .expect("ready");
+        state.record.clone()
+    };
+    let taken = async |record: &Record, continues, office: &mut Office| {
+        let taken = take(&fake, &mut office.desk, &record.rollout, &start(), continues).await;
+        taken.expect("a rollout").map_err(|ended| ended.outcome)
+    };
+    let by_a_driver = paused(Move::Pause);
+    let next = taken(&by_a_driver, true, &mut office).await.expect("it goes on");
+    assert_eq!(next.state, State::Ready { step: 1 });
+
+    let by_a_person = paused(Move::PauseByHand);
+    assert_eq!(taken(&by_a_person, true, &mut office).await, Err(Outcome::Hold));
+    assert_eq!(fake.state.lock().expect("no panic").record, by_a_person);
+    let next = taken(&by_a_person, false, &mut office)
+        .await
+        .expect("a person's run");
+    assert_eq!(next.state, State::Ready { step: 1 });
+    // So does `resume`, for whoever was called before.
+    let resumed = by_a_person.after(Move::Resume, person(0)).expect("paused");
+    assert_eq!(resumed.state, State::Ready { step: 1 });
 }

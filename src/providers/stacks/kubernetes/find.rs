@@ -62,16 +62,29 @@ impl Kubernetes {
                     service: None,
                 })
             }
-            Lookup::Deployment { service } => {
-                let name = self.named_deployment(backend).unwrap_or(backend);
-                let mut pods: Selector = self.needed_selector_of(service).await?.into_iter().collect();
-                pods.extend(own_pods(&self.deployment(name, backend).await?)?);
-                Ok(Backend {
-                    pods: Some(pods),
-                    service: None,
-                })
-            }
+            Lookup::Subset { service } => match self.named_deployment(backend) {
+                Some(name) => self.behind(service, name, backend).await,
+                None => {
+                    let mut labels = self.needed_selector_of(service).await?;
+                    labels.insert("version".to_owned(), backend.to_owned());
+                    Ok(Backend {
+                        pods: Some(labels.into_iter().collect()),
+                        service: None,
+                    })
+                }
+            },
+            Lookup::Deployment { service } => self.behind(service, backend, backend).await,
         }
+    }
+
+    /// The pods of Deployment `name` that `service` selects.
+    async fn behind(&self, service: &str, name: &str, backend: &str) -> anyhow::Result<Backend> {
+        let mut pods: Selector = self.needed_selector_of(service).await?.into_iter().collect();
+        pods.extend(own_pods(&self.deployment(name, backend).await?)?);
+        Ok(Backend {
+            pods: Some(pods),
+            service: None,
+        })
     }
 
     /// The Deployment of a backend: the one that the plan names, or the one whose pods `pods` selects.

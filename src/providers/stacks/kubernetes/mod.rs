@@ -52,6 +52,12 @@ pub enum Lookup {
         /// The label.
         label: String,
     },
+    /// The backend is a subset of this Service: the pods of the Deployment that the plan names, else those with the
+    /// label `version`, as Istio's own pages have it.
+    Subset {
+        /// The Service.
+        service: String,
+    },
     /// The backend is a Deployment, one of two behind this Service, whose pods are its share: the router scales
     /// them, nobody else.
     Deployment {

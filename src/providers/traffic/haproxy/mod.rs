@@ -219,6 +219,11 @@ impl Router for Haproxy {
     async fn write(&self, seen: &Seen, record: &Record) -> Result<Seen, WriteError> {
         let takes_back = takes_back(record);
         let candidate = &record.candidate.backend;
+        let value = entry::value(record);
+        // Before the file has it: from there it would stand in the way of every later write.
+        if let Some(trouble) = socket::too_long(&self.map, &self.key, &value) {
+            return Err(WriteError::Rejected(trouble));
+        }
         let lock = match lock::take(&self.map, LEASE).await {
             Ok(lock) => Some(lock),
             // A rollback does not wait for a driver that hangs, nor for a folder it may not write to.
@@ -248,7 +253,6 @@ impl Router for Haproxy {
         }
         let rises =
             record.weight > Weight::ZERO && now.share_of(candidate).is_none_or(|share| record.weight > share);
-        let value = entry::value(record);
         let put = self.put(&value, rises, lease).await;
         drop(lock);
         put.map_err(|error| match error {

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, anyhow, bail};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
@@ -20,9 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Far above the statistics of a thousand backends.
 const LONGEST_ANSWER: u64 = 8 * 1024 * 1024;
 
-/// HAProxy neither takes nor refuses a command that is longer than its buffer (16,384 by default) less
-/// 1,024: it hangs.
-const LONGEST_COMMAND: usize = 15_000;
+/// HAProxy takes lines up to its buffer (16,384 by default) less 1,024, the newline included. A longer one it neither
+/// takes nor refuses: it hangs.
+const LONGEST_COMMAND: usize = 15_359;
 
 /// The entry of `key` in the process's memory: what users get.
 pub(crate) async fn get_map(socket: &Path, map: &Path, key: &str) -> Read {
@@ -43,16 +43,26 @@ pub(crate) async fn set_map(
     lease: Lease,
 ) -> anyhow::Result<()> {
     let context = || format!("write \"{key}\" to HAProxy at {}", socket.display());
-    let map_name = map.display();
-    let mut answer = tell(socket, &format!("set map {map_name} {key} {value}"), Some(lease)).await?;
+    let mut answer = tell(socket, &command("set", map, key, value), Some(lease)).await?;
     if answer.trim() == "entry not found." {
-        answer = tell(socket, &format!("add map {map_name} {key} {value}"), Some(lease)).await?;
+        answer = tell(socket, &command("add", map, key, value), Some(lease)).await?;
     }
     if answer.trim().is_empty() {
         Ok(())
     } else {
         Err(refusal(&answer, map)).with_context(context)
     }
+}
+
+fn command(verb: &str, map: &Path, key: &str, value: &str) -> String {
+    format!("{verb} map {} {key} {value}", map.display())
+}
+
+/// Why no process would take `value`, if so.
+pub(crate) fn too_long(map: &Path, key: &str, value: &str) -> Option<String> {
+    let length = command("set", map, key, value).len();
+    (length > LONGEST_COMMAND)
+        .then(|| format!("the entry needs a command of {length} bytes, and HAProxy takes {LONGEST_COMMAND}"))
 }
 
 /// What HAProxy counts of a backend.
@@ -89,11 +99,6 @@ async fn ask(socket: &Path, command: &str) -> anyhow::Result<String> {
 
 /// Sends `command` unless `lease` is over at that moment.
 async fn tell(socket: &Path, command: &str, lease: Option<Lease>) -> anyhow::Result<String> {
-    ensure!(
-        command.len() <= LONGEST_COMMAND,
-        "the record has {} bytes, too many for HAProxy",
-        command.len()
-    );
     let talk = async {
         let mut stream = UnixStream::connect(socket).await?;
         if lease.is_some_and(Lease::is_over) {
