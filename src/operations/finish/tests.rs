@@ -92,7 +92,7 @@ async fn finish_leaves_background_work_to_stable_also_where_no_driver_moved_it()
         [
             "blue 0 %",
             "blue WorkersQuiet",
-            "green WorkersAsBefore",
+            "green WorkersAsBefore(3)",
             "blue Nothing"
         ]
     );
