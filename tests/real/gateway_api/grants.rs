@@ -85,9 +85,9 @@ fn a_service_of_another_namespace_needs_a_grant_before_a_start_and_before_every_
     wait_resolved(&world, "False", "RefNotPermitted");
     driver.until_it_says("RefNotPermitted: ");
     let before = as_it_is(&world)[0].clone();
-    let said = world.shift(["set", "10%"]).with(1).stderr;
+    let said = world.shift(["set", "10%"]).with(3).stderr;
     assert!(
-        said.contains("the route is as it was before: Gateway public/gateway"),
+        said.contains("Gateway public/gateway does not serve it"),
         "{said}"
     );
     assert_eq!(as_it_is(&world)[0], before);
