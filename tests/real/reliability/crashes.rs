@@ -29,7 +29,7 @@ const HEARING: &[&str] = &["connect", "recvfrom"];
 const MOST: u32 = 400;
 
 /// So many cases of one story at once: they wait more than they work.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 3;
 
 /// A command that is killed, and how it goes on.
 struct Story {
