@@ -15,7 +15,7 @@ use rollgate_domain::{
 
 use super::{
     answer::Answer,
-    capacity::{Behind, Known, before_rise, short, stays, whole},
+    capacity::{Behind, Known, UNHURRIED, before_rise, short, stays, whole},
     desk::Desk,
 };
 use crate::providers::traffic::{Router, Seen, WriteError};
@@ -114,7 +114,7 @@ async fn in_the_way(
         if let Some(unreachable) = seen.unreachable.first() {
             return Some(unreachable.clone());
         }
-        return match behind.count(seen, stable, candidate).await {
+        return match behind.count_within(UNHURRIED, seen, stable, candidate).await {
             Known::Both(both) => {
                 let obstacles = before_rise(&both, before, after.weight);
                 (!obstacles.is_empty()).then(|| obstacles.join("; "))

@@ -19,8 +19,11 @@ use crate::{
     },
 };
 
-/// A rollback does not wait longer for the counts: without them it goes on.
+/// A rollback does not wait longer for the counts: without them it goes on. Nor does a driver, who has to watch.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// For whoever asks for a beginning or a rise and would only have to ask again.
+pub const UNHURRIED: Duration = Duration::from_secs(15);
 
 /// What can be asked about the versions, and for them.
 #[derive(Clone, Copy, Default)]

@@ -1,7 +1,5 @@
 //! Begins a rollout, or its next phase: everything is checked first, then one write records it at share 0.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::{
@@ -27,9 +25,6 @@ use crate::providers::{
 
 /// How much of stable's past tells how its errors cluster.
 const PAST: SignedDuration = SignedDuration::from_hours(6);
-
-/// For the counts of what runs behind the router: nobody waits for a rollout that has not begun.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What was asked for, before anything is measured.
 #[derive(Clone, Debug)]
@@ -100,7 +95,12 @@ pub async fn start(
         return Ok(Refused(why));
     }
     let known = behind
-        .count_within(PATIENCE, &seen, &start.stable.backend, &start.candidate.backend)
+        .count_within(
+            capacity::UNHURRIED,
+            &seen,
+            &start.stable.backend,
+            &start.candidate.backend,
+        )
         .await;
     match &known {
         Known::Unread(why) => bail!("read what runs behind the router: {why}"),

@@ -149,8 +149,11 @@ fn frozen_at(call: &str, when: u32, bad: bool) -> Option<bool> {
         tracer.end().with(6);
         assert_eq!(world.record(), owned, "{call} {when} {bad}");
         world.assert_all_on_stable();
+    } else if !tracer.is_over() {
+        // Who had not taken anything before may take the new rollout, as any run may. It outlives its tracer.
+        signal(pid, "KILL");
+        tracer.end();
     }
-    // Who had not taken anything before may take the new rollout, as any run may.
     Some(true)
 }
 
