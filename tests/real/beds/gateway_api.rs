@@ -5,7 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use rollgate::providers::traffic::{Router, Users, gateway_api};
 use serde_json::{Value, json};
 
-use super::{Bed, cluster, object::deploy, with_rules};
+use super::{
+    Bed, cluster,
+    object::{deploy, quiet},
+    with_rules,
+};
 use crate::support::{
     kube::{Cluster, Gateway, Namespace},
     servers::until,
@@ -173,19 +177,7 @@ impl Bed for GatewayApi {
         for (_, backend) in ours(&mut object, &self.namespace.name) {
             backend["weight"] = Value::Null;
         }
-        let metadata = object["metadata"].as_object_mut().expect("metadata");
-        for key in [
-            "managedFields",
-            "resourceVersion",
-            "generation",
-            "uid",
-            "creationTimestamp",
-        ] {
-            metadata.remove(key);
-        }
-        object["metadata"]["annotations"]["rollgate.dev/record"] = Value::Null;
-        object["status"] = Value::Null;
-        object.to_string()
+        quiet(object).to_string()
     }
 
     fn by_hand(&self, share: u8) {

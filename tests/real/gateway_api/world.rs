@@ -1,24 +1,14 @@
 //! A namespace with a HTTPRoute, two versions behind it, and pages that count as a large service would.
 
-use std::{
-    cell::Cell,
-    fs,
-    path::PathBuf,
-    process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, fs, path::PathBuf, process::Command, time::Duration};
 
 use rollgate_domain::rollout::record::Record;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    http::{Http, Reply},
     kube::{Cluster, Gateway, Link, Namespace},
+    pages::Pages,
     servers::until,
     tool::{Ended, Running, binary, run},
 };
@@ -58,8 +48,7 @@ pub(super) struct World<'a> {
     pub(super) steps: &'static str,
     pub(super) kubeconfig: PathBuf,
     pub(super) gateway: Option<Gateway>,
-    pages: Http,
-    green_fails: Arc<AtomicBool>,
+    pages: Pages,
     calls: Cell<u32>,
     folder: TempDir,
 }
@@ -82,15 +71,13 @@ impl World<'static> {
 impl<'a> World<'a> {
     /// Nothing but a namespace and a plan.
     pub(super) fn of(namespace: Namespace<'a>) -> Self {
-        let green_fails = Arc::new(AtomicBool::new(false));
         Self {
             kubeconfig: namespace.admin().kubeconfig(),
             namespace,
             users: "",
             steps: "[{ weight: 5%, for: 400ms }, { weight: 10%, for: 1h }]",
             gateway: None,
-            pages: pages(Arc::clone(&green_fails)),
-            green_fails,
+            pages: Pages::start(),
             calls: Cell::new(0),
             folder: tempfile::tempdir().expect("a scratch folder"),
         }
@@ -123,7 +110,7 @@ impl<'a> World<'a> {
 
     /// From now on one of ten requests of green fails.
     pub(super) fn green_fails(&self) {
-        self.green_fails.store(true, Ordering::SeqCst);
+        self.pages.green_fails(true);
     }
 
     /// From now on nobody asks the API server but through this.
@@ -138,20 +125,13 @@ impl<'a> World<'a> {
             steps,
             ..
         } = self;
-        let (name, pages) = (&namespace.name, &self.pages.url);
+        let (name, metrics) = (&namespace.name, self.pages.metrics(["web-blue", "web-green"]));
         format!(
             "service: shop-api
 traffic:
   gateway-api: {{ namespace: {name}, route: web, backends: [web-blue, web-green] }}
 {users}
-metrics:
-  scrape:
-    pages:
-      web-blue: [{pages}/blue]
-      web-green: [{pages}/green]
-  requests: http_requests_total{{service=\"shop-api\"}}
-  errors: http_requests_total{{service=\"shop-api\",code=~\"5..\"}}
-judgement: {{ look: 200ms, grace: 100ms, forgive: 200ms, delay: 20ms, cluster-size: 1 }}
+{metrics}judgement: {{ look: 200ms, grace: 100ms, forgive: 200ms, delay: 20ms, cluster-size: 1 }}
 phases:
   canary:
     require: proof
@@ -267,23 +247,4 @@ phases:
 fn own_name(rule: &Value) -> Option<String> {
     let name = rule["name"].as_str()?;
     name.starts_with("rollgate-").then(|| name.to_owned())
-}
-
-/// A million requests a second on blue, and a hundred thousand on green.
-fn pages(green_fails: Arc<AtomicBool>) -> Http {
-    let began = Instant::now();
-    Http::start(move |request| {
-        let time = began.elapsed().as_secs_f64();
-        let is_green = request.path == "/green";
-        let requests = time * if is_green { 100_000.0 } else { 1_000_000.0 };
-        let errors = match is_green && green_fails.load(Ordering::SeqCst) {
-            true => requests / 10.0,
-            false => 0.0,
-        };
-        Reply::ok(format!(
-            "http_requests_total{{service=\"shop-api\",code=\"200\"}} {:.0}\n\
-             http_requests_total{{service=\"shop-api\",code=\"500\"}} {errors:.0}\n",
-            requests - errors
-        ))
-    })
 }

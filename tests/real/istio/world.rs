@@ -1,23 +1,14 @@
 //! A namespace with a VirtualService, two versions behind it, and pages that count as a large service would.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use rollgate_domain::rollout::record::Record;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    http::{Http, Reply},
     kube::{Cluster, Namespace},
+    pages::Pages,
     servers::until,
     tool::{Ended, Running, binary, run},
 };
@@ -53,8 +44,7 @@ pub(super) struct World {
     /// The two backends.
     pub(super) backends: [&'static str; 2],
     pub(super) kubeconfig: PathBuf,
-    pages: Http,
-    green_fails: Arc<AtomicBool>,
+    pages: Pages,
     folder: TempDir,
 }
 
@@ -72,7 +62,6 @@ impl World {
             namespace.wait_ready(name);
             namespace.wait_endpoints(name, 1);
         }
-        let green_fails = Arc::new(AtomicBool::new(false));
         Some(Self {
             kubeconfig: namespace.admin().kubeconfig(),
             namespace,
@@ -80,15 +69,14 @@ impl World {
             steps: "[{ weight: 5%, for: 400ms }, { weight: 10%, for: 1h }]",
             host: "",
             backends: ["web-blue", "web-green"],
-            pages: pages(Arc::clone(&green_fails)),
-            green_fails,
+            pages: Pages::start(),
             folder: tempfile::tempdir().expect("a scratch folder"),
         })
     }
 
     /// From now on one of ten requests of green fails.
     pub(super) fn green_fails(&self) {
-        self.green_fails.store(true, Ordering::SeqCst);
+        self.pages.green_fails(true);
     }
 
     fn plan(&self) -> String {
@@ -101,20 +89,13 @@ impl World {
             ..
         } = self;
         let (name, [blue, green]) = (&namespace.name, backends);
-        let pages = &self.pages.url;
+        let metrics = self.pages.metrics([blue, green]);
         format!(
             "service: shop-api
 traffic:
   istio: {{ namespace: {name}, route: web, {host} backends: [{blue}, {green}] }}
 {users}
-metrics:
-  scrape:
-    pages:
-      {blue}: [{pages}/blue]
-      {green}: [{pages}/green]
-  requests: http_requests_total{{service=\"shop-api\"}}
-  errors: http_requests_total{{service=\"shop-api\",code=~\"5..\"}}
-judgement: {{ look: 200ms, grace: 100ms, forgive: 200ms, delay: 20ms, cluster-size: 1 }}
+{metrics}judgement: {{ look: 200ms, grace: 100ms, forgive: 200ms, delay: 20ms, cluster-size: 1 }}
 phases:
   canary:
     require: proof
@@ -216,23 +197,4 @@ phases:
         assert_eq!(self.weights(), [100, 0]);
         assert_eq!(self.own_routes(), Vec::<String>::new());
     }
-}
-
-/// A million requests a second on blue, and a hundred thousand on green.
-fn pages(green_fails: Arc<AtomicBool>) -> Http {
-    let began = Instant::now();
-    Http::start(move |request| {
-        let time = began.elapsed().as_secs_f64();
-        let is_green = request.path == "/green";
-        let requests = time * if is_green { 100_000.0 } else { 1_000_000.0 };
-        let errors = match is_green && green_fails.load(Ordering::SeqCst) {
-            true => requests / 10.0,
-            false => 0.0,
-        };
-        Reply::ok(format!(
-            "http_requests_total{{service=\"shop-api\",code=\"200\"}} {:.0}\n\
-             http_requests_total{{service=\"shop-api\",code=\"500\"}} {errors:.0}\n",
-            requests - errors
-        ))
-    })
 }
