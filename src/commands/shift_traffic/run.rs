@@ -107,14 +107,12 @@ pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> 
         return Ok(Outcome::Fenced);
     }
     if dry_run {
-        let (after, outcome) = match &record.state {
-            State::RolledBack { .. } => (record.clone(), Outcome::Refused),
-            State::Passed | State::Promoted { .. } | State::Finished => (record.clone(), Outcome::Done),
-            State::Paused { by_hand: true, .. } if continues => (record.clone(), Outcome::Hold),
-            _ => (record.after(Move::Take, desk.by())?, Outcome::Done),
+        let (after, outcome) = match drive::over(record, continues) {
+            Some(outcome) => (record.clone(), outcome),
+            None => (record.after(Move::Take, desk.by())?, Outcome::Done),
         };
         // What is over is written again only where a write of it was cut off.
-        if after != *record || (seen.torn && outcome != Outcome::Hold) {
+        if after != *record || seen.torn {
             print(&router.describe(&seen, &[&after]).concat());
         } else {
             say(&format!(

@@ -13,10 +13,9 @@ use rollgate_domain::{
         record::{Record, State},
         standby::HEARTBEAT,
     },
-    weight::Weight,
 };
 
-use super::{Ended, World, asking::Asked};
+use super::{Ended, World, asking::Asked, end_of};
 use crate::{
     error::chain,
     github::dispatch::Dispatcher,
@@ -158,7 +157,7 @@ impl Driving {
                     let is_whole = !seen.torn && seen.unreachable.is_empty();
                     if moved.is_none() && is_whole {
                         if unheard {
-                            self.note_end(from, desk);
+                            desk.note(&self.record, end_of(&self.record, from));
                         }
                         return true;
                     }
@@ -166,7 +165,7 @@ impl Driving {
                     match router.write(&seen, &after).await {
                         Ok(_) => {
                             self.record = after;
-                            self.note_end(from, desk);
+                            desk.note(&self.record, end_of(&self.record, from));
                             return true;
                         }
                         Err(WriteError::Conflict) => "somebody else wrote at the same moment".to_owned(),
@@ -183,20 +182,6 @@ impl Driving {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-    }
-
-    /// Tells of a write after which this driver leaves.
-    fn note_end(&self, from: Weight, desk: &mut Desk) {
-        let event = match &self.record.state {
-            State::Paused { reason, .. } => Event::Paused {
-                from,
-                reason: reason.clone(),
-            },
-            State::Passed => Event::Passed { from },
-            State::Promoted { .. } => Event::Promoted,
-            _ => return,
-        };
-        desk.note(&self.record, event);
     }
 
     /// The share could not be taken back, and this driver does not try on.

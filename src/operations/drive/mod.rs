@@ -137,8 +137,8 @@ pub async fn take(
                 record,
             }))
         };
-        match &record.state {
-            State::RolledBack { reason } if seen.torn => {
+        if let Some(outcome) = over(&record, continues) {
+            if let (true, State::RolledBack { reason }) = (seen.torn, &record.state) {
                 let base = Base {
                     known: Some(&record),
                     blank: blank.clone(),
@@ -148,13 +148,9 @@ pub async fn take(
                 let done = rollback::roll_back(router, desk, base, reason, &way).await;
                 return ended(refused(done.outcome), done.record);
             }
-            State::RolledBack { .. } => return ended(Outcome::Refused, record),
-            State::Passed | State::Promoted { .. } | State::Finished if seen.torn => {
+            if seen.torn {
                 match router.write(&seen, &record).await {
-                    Ok(_) => {
-                        desk.note(&record, end_of(&record, &seen));
-                        return ended(Outcome::Done, record);
-                    }
+                    Ok(_) => desk.note(&record, end_of(&record, seen.share.unwrap_or(Weight::ZERO))),
                     Err(WriteError::Conflict) => continue,
                     Err(error) => {
                         return Err(error)
@@ -162,12 +158,7 @@ pub async fn take(
                     }
                 }
             }
-            State::Passed | State::Promoted { .. } | State::Finished => return ended(Outcome::Done, record),
-            State::Paused { by_hand: true, .. } if continues => return ended(Outcome::Hold, record),
-            State::Ready { .. }
-            | State::Holding { .. }
-            | State::Paused { .. }
-            | State::RollingBack { .. } => {}
+            return ended(outcome, record);
         }
         // On the way back: what somebody lowered by hand stays so, and the rest follows.
         let on_the_way = matches!(record.state, State::RollingBack { .. });
@@ -208,14 +199,29 @@ pub async fn take(
     }
 }
 
-/// What a write says that ends a rollout well.
-fn end_of(record: &Record, seen: &Seen) -> Event {
+/// How a run ends that finds nothing to drive; none where there is something. `continues`: see [`take`].
+#[must_use]
+pub const fn over(record: &Record, continues: bool) -> Option<Outcome> {
     match record.state {
+        State::RolledBack { .. } => Some(Outcome::Refused),
+        State::Passed | State::Promoted { .. } | State::Finished => Some(Outcome::Done),
+        State::Paused { by_hand, .. } if by_hand && continues => Some(Outcome::Hold),
+        State::Ready { .. } | State::Holding { .. } | State::Paused { .. } | State::RollingBack { .. } => {
+            None
+        }
+    }
+}
+
+/// What a write says after which nobody drives; the candidate had `from` before.
+fn end_of(record: &Record, from: Weight) -> Event {
+    match &record.state {
+        State::Paused { reason, .. } => Event::Paused {
+            from,
+            reason: reason.clone(),
+        },
         State::Promoted { .. } => Event::Promoted,
         State::Finished => Event::Finished,
-        _ => Event::Passed {
-            from: seen.share.unwrap_or(Weight::ZERO),
-        },
+        _ => Event::Passed { from },
     }
 }
 

@@ -9,6 +9,7 @@ use rollgate_domain::{
     rollout::{
         moves::Move,
         record::{Record, State},
+        standby::HEARTBEAT,
     },
     weight::Weight,
 };
@@ -25,9 +26,6 @@ pub(super) const LOOK: Weight = match Weight::constant(5) {
     Some(weight) => weight,
     None => Weight::ZERO,
 };
-
-/// How often it is written that somebody drives.
-const HEARTBEAT: SignedDuration = SignedDuration::from_secs(15);
 
 /// How the candidate is looked at on its way.
 pub struct Look<'a> {

@@ -178,7 +178,10 @@ async fn settle(
                         why: Why::Router,
                     }
                 }
-                Err(failed) => *failed,
+                Err(failed) => {
+                    trying.conflicts = 0;
+                    *failed
+                }
             };
         let now = desk.clock.now();
         let error = chain(&error);

@@ -284,3 +284,23 @@ async fn a_pause_that_not_every_place_has_is_written_until_every_place_has_it() 
         assert!(office.events().contains(says), "{}", office.events());
     }
 }
+
+#[tokio::test]
+async fn a_pause_by_hand_that_was_cut_off_is_written_by_the_run_that_was_called() {
+    use crate::operations::tests::{FakeRouter, Office, beginning, by, course, holding};
+    let record = holding(50);
+    let router = FakeRouter::new(Some(record.clone()));
+    *router.half_done.lock().expect("no panic") = 1;
+    let seen = router.read().await.expect("a look");
+    let paused = record.after(Move::PauseByHand("p95".to_owned()), by());
+    let written = router.write(&seen, &paused.expect("holding")).await;
+    written.expect_err("half of it");
+
+    let mut office = Office::new();
+    let blank = beginning(course(rollgate_domain::rollout::phase::Phase::Canary, &[1]));
+    let taken = take(&router, &mut office.desk, &record.rollout, &blank, true).await;
+    let ended = taken.expect("a router that obeys").expect_err("nothing to drive");
+    assert_eq!(ended.outcome, Outcome::Hold);
+    assert!(!router.read().await.expect("a look").torn);
+    assert!(office.events().contains("paused"), "{}", office.events());
+}
