@@ -1,6 +1,7 @@
 //! What tests stand on: fakes that remember on 127.0.0.1, and real servers of their own.
 
 pub(crate) mod binary;
+pub(crate) mod course;
 pub(crate) mod github;
 pub(crate) mod http;
 pub(crate) mod kube;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Bed, cluster,
-    object::{deploy, quiet},
+    object::{deploy, edited, quiet},
     with_rules,
 };
 use crate::support::{
@@ -190,12 +190,7 @@ impl Bed for GatewayApi {
     }
 
     fn edit_record(&self) {
-        let object = self.object();
-        let text = object["metadata"]["annotations"]["rollgate.dev/record"].as_str();
-        // With a letter by which the API server finds a text different from itself.
-        let text = text.expect("a record").replace("somebody", "<mallory>");
-        let change = json!({ "metadata": { "annotations": { "rollgate.dev/record": text } } });
-        self.namespace.patch(KIND, "web", &change);
+        self.namespace.patch(KIND, "web", &edited(&self.object()));
     }
 
     fn forget(&self) {

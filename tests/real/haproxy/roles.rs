@@ -7,20 +7,15 @@ use std::{
     time::Duration,
 };
 
-use jiff::SignedDuration;
 use rollgate::providers::traffic::WriteError;
 use rollgate_domain::{
-    rollout::{
-        ladder::{Ladder, Require, Step},
-        moves::{Course, Move},
-        phase::Phase,
-        record::Record,
-    },
+    rollout::{moves::Move, record::Record},
     weight::Weight,
 };
 
 use super::traffic::{pasted, versions};
 use crate::support::{
+    course::production,
     servers::until,
     world::{World, after, entry, shop::http},
 };
@@ -38,19 +33,6 @@ fn world() -> Option<World> {
         (said.matches(",UP,").count() == 2).then_some(())
     });
     Some(world)
-}
-
-fn production() -> Course {
-    let all = Step {
-        weight: Weight::FULL,
-        duration: SignedDuration::from_hours(1),
-    };
-    Course {
-        phase: Phase::Production,
-        ladder: Ladder::new(vec![all], Require::Proof).expect("a ladder"),
-        gates: Vec::new(),
-        keep_old: SignedDuration::ZERO,
-    }
 }
 
 /// `record` after `moves`, each of them written.

@@ -8,12 +8,10 @@ use std::{
     time::Duration,
 };
 
-use jiff::SignedDuration;
 use rollgate::providers::traffic::{Seen, Users};
 use rollgate_domain::{
     rollout::{
-        ladder::{Ladder, Require, Step},
-        moves::{Course, Move},
+        moves::Move,
         phase::Phase,
         record::{Record, State},
     },
@@ -25,6 +23,7 @@ use tokio::runtime::Runtime;
 use crate::{
     real::beds::Bed,
     support::{
+        course::production,
         pages::Pages,
         servers::until,
         tool::{Ended, Running, binary, run},
@@ -260,17 +259,4 @@ impl<B: Bed> Place<B> {
 pub(super) fn canary<B: Bed>() -> impl Iterator<Item = u8> {
     let below = B::SHARES.len() - 1;
     B::SHARES[below.saturating_sub(2)..below].iter().copied()
-}
-
-fn production() -> Course {
-    let all = Step {
-        weight: Weight::FULL,
-        duration: SignedDuration::from_hours(1),
-    };
-    Course {
-        phase: Phase::Production,
-        ladder: Ladder::new(vec![all], Require::Proof).expect("a ladder"),
-        gates: Vec::new(),
-        keep_old: SignedDuration::ZERO,
-    }
 }
