@@ -64,7 +64,7 @@ fn start(plan: &Plan, [stable, candidate]: [&str; 2], ladder: Ladder, origin: Ti
             origin,
             look: plan.judgement.look,
             cluster_size: plan.judgement.cluster_size.unwrap_or(1.0),
-            warm_since: None,
+            ..Evidence::default()
         },
         pin: Pin {
             hash: plan.hash.clone(),

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::{
-    analysis,
+    analysis::{self, GaugeUnit, Level, SlowLimits},
     exit::Outcome,
     notice::Severity,
     rollout::{
@@ -31,7 +31,7 @@ use crate::{
     providers::{
         channels::{Channel, slack::Slack, summary::Summary},
         clock::Clock,
-        metrics::{self, Counters, Metrics, Release, Selector, Source},
+        metrics::{self, CheckCounters, Measures, Metrics, Release, Source},
     },
 };
 
@@ -90,20 +90,13 @@ impl PlanFlag {
 ///
 /// # Errors
 ///
-/// [`Usage`] for a selector that is none; an error for a source that cannot tell the versions apart.
+/// A selector is none, or the source cannot tell the versions apart.
 pub(crate) fn metric_source(
     plan: &Plan,
     stable: &Version,
     candidate: &Version,
 ) -> anyhow::Result<Box<dyn Metrics>> {
-    let selector = |key: &str, text: &str| {
-        text.parse::<Selector>()
-            .map_err(|error| Usage(format!("metrics.{key} in the plan: {error}")))
-    };
-    let counters = Counters {
-        requests: selector("requests", &plan.metrics.requests)?,
-        errors: selector("errors", &plan.metrics.errors)?,
-    };
+    let measures = measures(plan);
     let source = match &plan.metrics.source {
         PlanSource::Prometheus(plan::Prometheus { url, version_label }) => Source::Prometheus {
             url: url.to_string(),
@@ -123,7 +116,54 @@ pub(crate) fn metric_source(
             version: &version.version,
         }
     }
-    metrics::connect(&source, &counters, release(stable), release(candidate)).context("metrics in the plan")
+    metrics::connect(&source, &measures, release(stable), release(candidate)).context("metrics in the plan")
+}
+
+/// What the plan has measured. Memory is a gauge, the first one.
+fn measures(plan: &Plan) -> Measures {
+    let plan::Metrics {
+        source: _,
+        requests,
+        errors,
+        latency,
+        memory,
+    } = &plan.metrics;
+    let checks = plan.checks.iter().map(|check| CheckCounters {
+        good: check.good.clone(),
+        total: check.total.clone(),
+    });
+    let gauges = plan.gauges.iter().map(|gauge| gauge.query.clone());
+    Measures {
+        requests: requests.clone(),
+        errors: errors.clone(),
+        by: plan.limits.error_rate.by.clone(),
+        latency: latency.clone(),
+        gauges: memory.iter().cloned().chain(gauges).collect(),
+        checks: checks.collect(),
+    }
+}
+
+/// The limits of what [`measures`] has as gauges, in its order.
+fn gauge_limits(plan: &Plan) -> Vec<analysis::GaugeLimits> {
+    let limits = |name: &str, critical: Option<plan::Quantity>, warning: Option<plan::Quantity>| {
+        let unit = critical.or(warning).map_or(GaugeUnit::Plain, |limit| limit.unit);
+        analysis::GaugeLimits {
+            name: name.to_owned(),
+            unit,
+            critical: critical.map(|limit| limit.value),
+            warning: warning.map(|limit| limit.value),
+        }
+    };
+    let plan::Memory { critical, warning } = plan.limits.memory;
+    let memory = plan.metrics.memory.as_ref().map(|_| analysis::GaugeLimits {
+        unit: GaugeUnit::Bytes,
+        ..limits("memory", critical, warning)
+    });
+    let gauges = plan
+        .gauges
+        .iter()
+        .map(|gauge| limits(&gauge.name, gauge.critical, gauge.warning));
+    memory.into_iter().chain(gauges).collect()
 }
 
 /// A phase as the plan has it.
@@ -172,7 +212,7 @@ pub(crate) fn evidence(plan: &Plan) -> Evidence {
         origin: Timestamp::UNIX_EPOCH,
         look: plan.judgement.look,
         cluster_size: plan.judgement.cluster_size.unwrap_or(1.0),
-        warm_since: None,
+        ..Evidence::default()
     }
 }
 
@@ -181,9 +221,18 @@ pub(crate) fn judge_settings(plan: &Plan, record: &Record, past: bool) -> analys
     let Evidence {
         look,
         cluster_size,
+        slow_cluster_size,
+        check_cluster_size,
+        before,
         warm_since,
         origin: _,
     } = record.evidence;
+    let plan::Limits {
+        error_rate,
+        p95,
+        throughput,
+        memory: _,
+    } = &plan.limits;
     // Twice the steps' time: a step may take that long before a person is asked.
     let planned = record.ladder.duration().saturating_mul(2);
     // A source without a past starts anew in each run, with its share of the error budget.
@@ -201,8 +250,27 @@ pub(crate) fn judge_settings(plan: &Plan, record: &Record, past: bool) -> analys
         forgive: plan.judgement.forgive,
         delay: plan.judgement.delay,
         cluster_size,
+        slow_cluster_size: slow_cluster_size.unwrap_or(1.0),
+        check_cluster_size: check_cluster_size.unwrap_or(1.0),
         alpha: analysis::Settings::default().alpha / runs,
-        critical: plan.limits.error_rate.critical,
+        critical: error_rate.critical,
+        warning: Some(error_rate.warning.unwrap_or(error_rate.critical / 2.0)),
+        by_group: error_rate.by.is_some(),
+        slow: plan.metrics.latency.as_ref().map(|_| SlowLimits {
+            above_stable: p95.above_stable,
+            critical: p95.critical.map(|limit| limit.as_secs_f64()),
+            warning: p95.warning.map(|limit| limit.as_secs_f64()),
+        }),
+        throughput: Some(analysis::Throughput {
+            below_stable: throughput.below_stable,
+            level: if splits_by_request(plan) {
+                Level::Rollback
+            } else {
+                Level::Warning
+            },
+        }),
+        gauges: gauge_limits(plan),
+        checks: plan.checks.iter().map(check).collect(),
         proof: match plan.judgement.proof {
             plan::Proof::Normal => analysis::Proof::Normal,
             plan::Proof::Strict => analysis::Proof::Strict,
@@ -210,6 +278,35 @@ pub(crate) fn judge_settings(plan: &Plan, record: &Record, past: bool) -> analys
         // With a past the first request is found again.
         warm_since: if past { None } else { warm_since },
         frozen: record.baseline,
+        before,
+    }
+}
+
+/// Whether the router decides for each request anew. Where users or connections stay together, one heavy client shifts
+/// the share.
+fn splits_by_request(plan: &Plan) -> bool {
+    let by_request = match plan.traffic {
+        Traffic::GatewayApi(_) | Traffic::Istio(_) | Traffic::Haproxy(_) | Traffic::Nginx(_) => true,
+        Traffic::ServiceSelector(_) | Traffic::ReplicaRatio(_) => false,
+    };
+    by_request && plan.sticky.is_none()
+}
+
+fn check(check: &plan::Check) -> analysis::Check {
+    let plan::Check {
+        name,
+        good: _,
+        total: _,
+        at_least,
+        action,
+    } = check;
+    analysis::Check {
+        name: name.clone(),
+        at_least: *at_least,
+        level: match action {
+            plan::Action::Rollback => Level::Rollback,
+            plan::Action::Warning => Level::Warning,
+        },
     }
 }
 
@@ -239,7 +336,7 @@ pub(crate) fn blank(service: &str, traffic: &Traffic) -> anyhow::Result<Start> {
             origin: Timestamp::UNIX_EPOCH,
             look: SignedDuration::from_secs(15),
             cluster_size: 1.0,
-            warm_since: None,
+            ..Evidence::default()
         },
         pin: Pin {
             hash: String::new(),

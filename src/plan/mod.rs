@@ -35,10 +35,12 @@ pub use error::{PlanError, Problem};
 pub use rescue::Rescue;
 pub use schema::schema;
 pub use sections::{
-    Approver, Backend, Canary, Channel, Driver, ErrorRate, Gate, GatewayApi, Haproxy, Ids, Istio, Judgement,
-    Limits, Metrics, Nginx, Notify, Phases, Preview, Production, Prometheus, Proof, ReplicaRatio, Require,
-    Rollback, Scrape, ServiceSelector, Source, Step, Sticky, Traffic, UserId, Windows,
+    Action, Approver, Backend, Canary, Channel, Check, Driver, ErrorRate, Gate, GatewayApi, Gauge, Haproxy,
+    Ids, Istio, Judgement, Limits, Memory, Metrics, Nginx, Notify, P95, Phases, Preview, Production,
+    Prometheus, Proof, ReplicaRatio, Require, Rollback, Scrape, ServiceSelector, Source, Step, Sticky,
+    Throughput, Traffic, UserId, Windows,
 };
+pub use units::Quantity;
 
 use place::Place;
 use tree::Node;
@@ -67,6 +69,8 @@ pub struct Plan {
     pub preview: Option<Preview>,
     pub metrics: Metrics,
     pub limits: Limits,
+    pub gauges: Vec<Gauge>,
+    pub checks: Vec<Check>,
     pub judgement: Judgement,
     pub phases: Phases,
     pub windows: Windows,

@@ -4,7 +4,7 @@ mod prometheus;
 mod scrape;
 
 use jiff::Timestamp;
-use rollgate::providers::metrics::{Counters, Release};
+use rollgate::providers::metrics::{Measures, Release};
 
 /// Releases as a plan would name them: blue runs v1 and is stable, green runs v2.
 pub(crate) const STABLE: Release<'_> = Release {
@@ -20,15 +20,16 @@ pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("a time")
 }
 
-pub(crate) fn counters(requests: &str, errors: &str) -> Counters {
-    Counters {
-        requests: requests.parse().expect("a selector"),
-        errors: errors.parse().expect("a selector"),
+pub(crate) fn counters(requests: &str, errors: &str) -> Measures {
+    Measures {
+        requests: requests.into(),
+        errors: errors.into(),
+        ..Measures::default()
     }
 }
 
 /// The counters of the example service.
-pub(crate) fn shop() -> Counters {
+pub(crate) fn shop() -> Measures {
     counters(
         r#"http_requests_total{service="shop-api"}"#,
         r#"http_requests_total{service="shop-api",code=~"5.."}"#,

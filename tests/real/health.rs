@@ -137,7 +137,7 @@ fn record(candidate: &str) -> Record {
             origin: at(0),
             look: SignedDuration::from_secs(15),
             cluster_size: 1.0,
-            warm_since: None,
+            ..Evidence::default()
         },
         pin: Pin {
             hash: String::new(),

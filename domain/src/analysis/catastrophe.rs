@@ -3,9 +3,9 @@
 //! In that time nothing else judges it: cold caches are no regression, a dead candidate is. The test is
 //! absolute, so it holds while stable fails it too.
 
-use super::counters::{Counts, Look};
 use super::judge::Settings;
 use super::kernel::Evidence;
+use super::look::{Counts, Look};
 use super::trial::{Trial, at_most};
 use super::verdict::TestId;
 use jiff::Timestamp;
@@ -43,16 +43,17 @@ impl Catastrophe {
 
     /// Takes in a look of the warm-up that began at `start`.
     pub(super) fn add(&mut self, start: Timestamp, look: &Look) {
-        self.trial.add(start, look);
-        self.stable.add(look.stable, Counts::default());
+        let candidate = look.candidate.counts();
+        self.trial.add(start, candidate, look.stable.counts());
+        self.stable.add(look.stable.counts(), Counts::default());
         if self.stable.value() < STABLE_BAR {
             self.both = None;
             return;
         }
         // Evidence from an incident that stable shares would outlive it: a small candidate forgets more
         // slowly than a large stable, and would be blamed when stable has recovered.
-        self.trial.forget(look.end);
-        self.both.get_or_insert((start, Counts::default())).1 += look.candidate;
+        self.trial.forget();
+        self.both.get_or_insert((start, Counts::default())).1 += candidate;
     }
 
     /// Since when both fail, and the candidate's counts since then.

@@ -4,53 +4,115 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::counters::{Counts, Samples, Series, Side, Tally};
+use serde::{Deserialize, Serialize};
+
+use super::look::{Counts, Measured};
+use super::samples::{Histogram, Samples, Series, Side};
+use super::tally::Tally;
+use super::yardstick::Yardstick;
 
 /// A source that clusters more than this is not measured but broken; evidence must still be possible.
 const LARGEST: f64 = 20.0;
 
-/// Mean number of errors that come together on stable since `from`, 1 (independent) to 20.
-///
-/// Stable's instances, sorted and dealt alternately into two halves, should share the errors of a look
-/// as they share its requests; how far they do not is what clusters do. With one instance, or none
-/// named, each look is compared with the one before.
-pub fn cluster_size(past: &Samples, from: Timestamp, look: SignedDuration) -> f64 {
-    let instances: BTreeSet<&str> = stable(&past.requests)
-        .map(|series| series.instance.as_str())
-        .collect();
-    let halves: BTreeMap<&str, usize> = instances
-        .into_iter()
-        .enumerate()
-        .map(|(place, name)| (name, place % 2))
-        .collect();
-    let half = |number: usize| {
-        let of = |all: &[Series]| {
-            stable(all)
-                .filter(|series| halves.get(series.instance.as_str()).copied().unwrap_or(0) == number)
-                .cloned()
-                .collect()
-        };
-        let samples = Samples {
-            requests: of(&past.requests),
-            errors: of(&past.errors),
-        };
-        let mut tally = Tally::new(from, look);
-        tally.add(&samples);
-        tally
-            .close(newest(past).unwrap_or(from))
+/// Mean number of events that come together on stable, 1 (independent) to 20.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClusterSizes {
+    /// Of errors.
+    pub errors: f64,
+    /// Of slow requests.
+    pub slow: f64,
+    /// Of what the team's own checks count: that of the check whose failures cluster most.
+    pub checks: f64,
+}
+
+impl Default for ClusterSizes {
+    fn default() -> Self {
+        Self {
+            errors: 1.0,
+            slow: 1.0,
+            checks: 1.0,
+        }
+    }
+}
+
+impl ClusterSizes {
+    /// What stable did since `from`.
+    ///
+    /// Stable's instances, sorted and dealt alternately into two halves, should share the errors of a look
+    /// as they share its requests; how far they do not is what clusters do. With one instance, or none
+    /// named, each look is compared with the one before.
+    #[must_use]
+    pub fn measured(past: &Samples, from: Timestamp, look: SignedDuration) -> Self {
+        let instances: BTreeSet<&str> = stable(&past.requests)
+            .map(|series| series.instance.as_str())
+            .collect();
+        let halves: BTreeMap<&str, usize> = instances
             .into_iter()
-            .map(|look| look.stable)
-            .collect::<Vec<_>>()
+            .enumerate()
+            .map(|(place, name)| (name, place % 2))
+            .collect();
+        let end = newest(past).unwrap_or(from);
+        let half = |number: usize| {
+            let of = |instance: &str| halves.get(instance).copied().unwrap_or(0) == number;
+            let mut tally = Tally::new(from, look);
+            tally.add(&part(past, &of));
+            let looks = tally.close(end).into_iter();
+            looks.map(|look| look.stable).collect::<Vec<Measured>>()
+        };
+        let first = half(0);
+        let second = (halves.len() > 1).then(|| half(1));
+        let mut yardstick = Yardstick::default();
+        for measured in first.iter().chain(second.iter().flatten()) {
+            yardstick.add(measured);
+        }
+        let size = |count: &dyn Fn(&Measured) -> Counts| {
+            let dispersion = match &second {
+                Some(second) => dispersion(first.iter().map(count).zip(second.iter().map(count))),
+                None => dispersion(first.windows(2).map(|pair| (count(&pair[0]), count(&pair[1])))),
+            };
+            dispersion
+                .map_or(1.0, |phi| f64::midpoint(phi, 1.0))
+                .clamp(1.0, LARGEST)
+        };
+        let slow = yardstick.slow(1.0).map_or(1.0, |slow| {
+            size(&|measured| measured.latency.slower(slow.stable).unwrap_or_default())
+        });
+        let checks = (0..past.checks.len())
+            .map(|place| size(&|measured| measured.checks.get(place).copied().unwrap_or_default()));
+        Self {
+            errors: size(&Measured::counts),
+            slow,
+            checks: checks.fold(1.0, f64::max),
+        }
+    }
+}
+
+/// Stable's counters of the instances in question.
+fn part(past: &Samples, of: &dyn Fn(&str) -> bool) -> Samples {
+    let series = |all: &[Series]| -> Vec<Series> {
+        stable(all)
+            .filter(|series| of(&series.instance))
+            .cloned()
+            .collect()
     };
-    let first = half(0);
-    let dispersion = if halves.len() > 1 {
-        dispersion(first.into_iter().zip(half(1)))
-    } else {
-        dispersion(first.windows(2).map(|pair| (pair[0], pair[1])))
-    };
-    dispersion
-        .map_or(1.0, |phi| f64::midpoint(phi, 1.0))
-        .clamp(1.0, LARGEST)
+    let histograms = past.latency.iter().filter(|histogram| {
+        let Histogram { side, instance, .. } = histogram;
+        *side == Side::Stable && of(instance)
+    });
+    Samples {
+        requests: series(&past.requests),
+        errors: series(&past.errors),
+        latency: histograms.cloned().collect(),
+        checks: past
+            .checks
+            .iter()
+            .map(|check| super::samples::CheckSamples {
+                good: series(&check.good),
+                total: series(&check.total),
+            })
+            .collect(),
+        gauges: Vec::new(),
+    }
 }
 
 /// `sum (x1-x2)^2 / sum (x1+x2)` for halves with equally many requests; 1 if errors are independent.
@@ -142,8 +204,8 @@ mod tests {
             let series = |points| Series {
                 key: name.clone(),
                 instance: name.clone(),
-                side: Side::Stable,
                 points,
+                ..Series::default()
             };
             samples.requests.push(series(requests));
             samples.errors.push(series(failed));
@@ -151,17 +213,21 @@ mod tests {
         samples
     }
 
+    fn errors(past: &Samples) -> f64 {
+        ClusterSizes::measured(past, at(0), LOOK).errors
+    }
+
     #[test]
     fn equal_halves_are_measured_as_the_contract_says() {
         // (6-2)^2 / (6+2) = 2 in every look, so m = 1.5.
         let past = past(2, 40, |_, instance| if instance == 0 { 6.0 } else { 2.0 });
-        assert!((cluster_size(&past, at(0), LOOK) - 1.5).abs() < 1e-12);
+        assert!((errors(&past) - 1.5).abs() < 1e-12);
     }
 
     #[test]
     fn an_odd_number_of_instances_is_no_cluster() {
         let past = past(3, 40, |_, _| 20.0);
-        assert!((cluster_size(&past, at(0), LOOK) - 1.0).abs() < 1e-12);
+        assert!((errors(&past) - 1.0).abs() < 1e-12);
     }
 
     #[test]
@@ -171,29 +237,29 @@ mod tests {
         let independent = past(4, 1440, |_, _| {
             f64::from((0..20).map(|_| u8::from(random.u8(..4) == 0)).sum::<u8>())
         });
-        let single = cluster_size(&independent, at(0), LOOK);
+        let single = errors(&independent);
         assert!((1.0..1.15).contains(&single), "{single}");
 
         let mut random = fastrand::Rng::with_seed(4);
         let clusters = past(4, 1440, |_, _| {
             5.0 * f64::from((0..200).map(|_| u8::from(random.u8(..100) == 0)).sum::<u8>())
         });
-        let five = cluster_size(&clusters, at(0), LOOK);
+        let five = errors(&clusters);
         assert!((2.7..3.3).contains(&five), "{five}");
     }
 
     #[test]
     fn one_instance_is_compared_with_its_own_past() {
         let past = past(1, 41, |look, _| if look % 2 == 0 { 6.0 } else { 2.0 });
-        assert!((cluster_size(&past, at(0), LOOK) - 1.5).abs() < 1e-12);
+        assert!((errors(&past) - 1.5).abs() < 1e-12);
     }
 
     #[test]
     fn no_past_and_no_errors_measure_1_and_chaos_20() {
-        assert!((cluster_size(&Samples::default(), at(0), LOOK) - 1.0).abs() < 1e-12);
-        assert!((cluster_size(&past(2, 40, |_, _| 0.0), at(0), LOOK) - 1.0).abs() < 1e-12);
+        assert!((errors(&Samples::default()) - 1.0).abs() < 1e-12);
+        assert!((errors(&past(2, 40, |_, _| 0.0)) - 1.0).abs() < 1e-12);
         let chaos = past(2, 40, |_, instance| if instance == 0 { 900.0 } else { 0.0 });
-        assert!((cluster_size(&chaos, at(0), LOOK) - 20.0).abs() < 1e-12);
+        assert!((errors(&chaos) - 20.0).abs() < 1e-12);
     }
 
     #[test]

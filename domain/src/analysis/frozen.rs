@@ -5,8 +5,8 @@
 //! rolled back by the highest rate and proved healthy by the lowest. So a thin baseline needs no case of its
 //! own. With none at all stable may have failed always, or never.
 
-use super::counters::Counts;
 use super::kernel::gain;
+use super::look::Counts;
 
 /// The share of a test's starting evidence that is left when it begins anew with a frozen baseline. The rest
 /// pays for the chance that the baseline is not within its bounds.

@@ -2,31 +2,45 @@
 //!
 //! ```text
 //! Samples ─▶ Tally ─▶ Look ─▶ Judge ─▶ Verdict
-//!           counters          error_rate, critical, catastrophe, health: trials of one kernel
+//!                             panel, catastrophe, health, damage: trials of one kernel
+//!                             gauges, crash loops: rules
 //! ```
 //!
 //! Everything can be computed anew from the samples: the same looks give the same verdict, to the byte.
 
 mod catastrophe;
 mod clusters;
-mod counters;
-mod critical;
-mod error_rate;
+mod crash_loop;
+mod damage;
+mod distribution;
+mod exposure;
 mod frozen;
+mod gauge;
 mod health;
 mod judge;
 pub mod kernel;
+mod look;
+mod measure;
+mod panel;
+mod samples;
+mod tally;
 mod trial;
 mod verdict;
 mod words;
+mod yardstick;
 
 #[cfg(test)]
 mod awkward_data;
 #[cfg(test)]
 mod simulation;
 
-pub use clusters::{cluster_size, sample_interval, whole_looks};
-pub use counters::{Counts, Look, Samples, Series, Side, Tally};
+pub use clusters::{ClusterSizes, sample_interval, whole_looks};
+pub use distribution::Distribution;
 pub use health::Proof;
-pub use judge::{Feed, Judge, Settings};
-pub use verdict::{Baseline, Forecast, Found, Outcome, Reason, Report, TestId, Verdict};
+pub use judge::{Check, Feed, GaugeLimits, GaugeUnit, Judge, Level, Settings, SlowLimits, Throughput};
+pub use look::{Counts, Look, Measured, REST};
+pub use samples::{CheckSamples, Histogram, Kind, Samples, Series, Side};
+pub use tally::Tally;
+pub use verdict::{
+    Baseline, Bounds, Forecast, Found, GaugeReport, Outcome, Reason, Report, TestId, Verdict, Warning,
+};

@@ -2,9 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::counters::{Counts, Look};
 use super::frozen::{Frozen, STAKE};
-use super::kernel::{Bound, Claim, Evidence};
+use super::judge::Level;
+use super::kernel::{BETS, Bound, Claim, Evidence};
+use super::look::Counts;
 use super::verdict::{Forecast, Report, TestId};
 
 /// What one look holds on average: the traffic that forecasts assume.
@@ -54,6 +55,24 @@ pub(super) struct Spread {
     pub(super) cap: f64,
 }
 
+/// The looks in which one bet has gained most: where the gains from here to the last look add up to the most.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    gain: f64,
+    since: Option<Timestamp>,
+    candidate: Counts,
+    stable: Counts,
+}
+
+/// The looks that made the evidence.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strongest {
+    /// Start of the first of them.
+    pub(super) since: Option<Timestamp>,
+    pub(super) candidate: Counts,
+    pub(super) stable: Counts,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Trial {
     pub(super) id: TestId,
@@ -68,8 +87,9 @@ pub(super) struct Trial {
     pub(super) first: Option<Timestamp>,
     /// The rate that stable is taken to have, 0 to 1, once it has left; its counts say nothing from then on.
     pub(super) assumed: Option<f64>,
-    /// Evidence is made of looks that start here or later.
-    pub(super) clear_since: Timestamp,
+    /// Stable has left: what was counted of it is all there is.
+    left: bool,
+    runs: Box<[Run; BETS]>,
     cluster_size: f64,
     /// What the evidence began with, 1 or less.
     stake: f64,
@@ -89,7 +109,8 @@ impl Trial {
             skipped: 0,
             first: None,
             assumed: None,
-            clear_since: Timestamp::MIN,
+            left: false,
+            runs: Box::default(),
             cluster_size,
             stake: 1.0,
         }
@@ -118,19 +139,48 @@ impl Trial {
         };
         self.evidence = evidence(claim, self.cluster_size, spread);
         self.stable = frozen.counts;
+        self.left = true;
+        self.runs = Box::default();
         self
     }
 
     /// Takes in a look that began at `start`.
-    pub(super) fn add(&mut self, start: Timestamp, look: &Look) {
-        if !self.evidence.add(look.candidate, look.stable) {
+    pub(super) fn add(&mut self, start: Timestamp, candidate: Counts, stable: Counts) {
+        let Some(gains) = self.evidence.add(candidate, stable) else {
             self.skipped += 1;
             return;
+        };
+        for (run, gain) in self.runs.iter_mut().zip(gains) {
+            if run.gain + gain <= 0.0 {
+                *run = Run::default();
+                continue;
+            }
+            run.gain += gain;
+            run.since.get_or_insert(start);
+            run.candidate += candidate;
+            run.stable += stable;
         }
         self.used += 1;
-        self.candidate += look.candidate;
-        self.stable += look.stable;
+        self.candidate += candidate;
+        self.stable += stable;
         self.first.get_or_insert(start);
+    }
+
+    /// The looks to which the evidence is due.
+    pub(super) fn strongest(&self) -> Strongest {
+        let run = self.runs[self.evidence.strongest()];
+        if run.since.is_none() {
+            return Strongest {
+                since: self.first,
+                candidate: self.candidate,
+                stable: self.stable,
+            };
+        }
+        Strongest {
+            since: run.since,
+            candidate: run.candidate,
+            stable: if self.left { self.stable } else { run.stable },
+        }
     }
 
     /// The evidence, with what it began with.
@@ -142,10 +192,10 @@ impl Trial {
         self.e() >= self.bar
     }
 
-    /// Throws away what was collected up to `end`. Always allowed: it can only delay a finding.
-    pub(super) fn forget(&mut self, end: Timestamp) {
+    /// Throws away what was collected. Always allowed: it can only delay a finding.
+    pub(super) fn forget(&mut self) {
         self.evidence.forget();
-        self.clear_since = end;
+        self.runs = Box::default();
     }
 
     /// Gives up what exceeds the bar. Always allowed, too.
@@ -168,14 +218,17 @@ impl Trial {
         }
     }
 
-    pub(super) fn report(&self, forecast: Option<Forecast>) -> Report {
+    pub(super) fn report(&self, level: Level, forecast: Option<Forecast>) -> Report {
         Report {
             id: self.id,
+            subject: None,
+            level,
             candidate: self.candidate,
             stable: self.stable,
             candidate_rate: self.candidate.rate(),
             stable_rate: self.stable.rate(),
             limit: self.limit(self.stable),
+            bounds: None,
             e: self.e(),
             bar: self.bar,
             m: self.cluster_size,

@@ -2,6 +2,8 @@
 
 use jiff::SignedDuration;
 
+use super::judge::GaugeUnit;
+
 /// `1.02 %`, `0.0042 %`, `10 %`: a share as percent.
 pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
@@ -18,6 +20,25 @@ pub(super) fn plain_percent(share: f64) -> String {
 pub(super) fn plain(number: f64) -> String {
     let text = format!("{number:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `712 MB`, `82 %`, `250`: the value of a gauge.
+pub(super) fn quantity(value: f64, unit: GaugeUnit) -> String {
+    match unit {
+        GaugeUnit::Plain => plain(value),
+        GaugeUnit::Bytes if value >= 1e9 => format!("{} GB", plain((value / 1e7).round() / 100.0)),
+        GaugeUnit::Bytes => format!("{} MB", plain((value / 1e6).round())),
+        GaugeUnit::Share => format!("{} %", plain((value * 1e3).round() / 10.0)),
+    }
+}
+
+/// `240 ms`, `1.2 s`: seconds of a request.
+pub(super) fn duration(seconds: f64) -> String {
+    if seconds < 1.0 {
+        format!("{} ms", plain((seconds * 1e4).round() / 10.0))
+    } else {
+        format!("{} s", plain((seconds * 100.0).round() / 100.0))
+    }
 }
 
 /// `3,040`: whole, with thousands.

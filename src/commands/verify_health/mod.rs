@@ -60,8 +60,8 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
 /// The exit code that says what the verdict says.
 fn outcome(verdict: &Verdict) -> Outcome {
     match verdict.outcome {
-        analysis::Outcome::Healthy | analysis::Outcome::Watch => Outcome::Done,
-        analysis::Outcome::Rollback => Outcome::Refused,
+        analysis::Outcome::Healthy | analysis::Outcome::Watch | analysis::Outcome::Warn => Outcome::Done,
+        analysis::Outcome::Rollback | analysis::Outcome::Precaution => Outcome::Refused,
         analysis::Outcome::Hold => Outcome::Hold,
     }
 }

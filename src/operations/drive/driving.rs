@@ -76,10 +76,11 @@ impl Driving {
         };
         match verdict.outcome {
             Judged::Rollback => Finding::Rollback(verdict.sentence.clone()),
+            Judged::Precaution => Finding::Precaution(verdict.sentence.clone()),
             // A verdict on an earlier share says nothing about this one.
             _ if watcher.step_since() != self.since() => Finding::Hold,
-            Judged::Healthy => Finding::Healthy,
-            Judged::Watch => Finding::Watch,
+            _ if verdict.proved => Finding::Healthy,
+            Judged::Healthy | Judged::Watch | Judged::Warn => Finding::Watch,
             Judged::Hold => Finding::Hold,
         }
     }

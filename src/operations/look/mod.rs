@@ -97,7 +97,7 @@ impl<'a> Watcher<'a> {
         let begin = origin + look * passed;
         Self {
             metrics,
-            judge: Judge::new(settings.clone(), begin),
+            judge: Judge::new(settings.clone(), begin).with_shares(&record.shares),
             settings,
             origin: begin,
             tally: if metrics.has_past() {

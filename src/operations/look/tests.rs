@@ -36,6 +36,7 @@ impl Metrics for Shop {
             points: (from.as_second().max(begin) - begin + 1..=(to.as_second() - begin).min(until))
                 .map(|second| (at(second), counted(second)))
                 .collect(),
+            ..Series::default()
         };
         let both = |stable: fn(i64) -> f64, candidate: fn(i64) -> f64| {
             vec![
@@ -52,6 +53,7 @@ impl Metrics for Shop {
                 |second| (second.min(LEFT) / 2) as f64,
                 |second| ((second + (second - LEFT).max(0)) / 2) as f64,
             ),
+            ..Samples::default()
         })
     }
 
@@ -80,7 +82,7 @@ fn record() -> Record {
             origin: at(0),
             look: SignedDuration::from_secs(15),
             cluster_size: 1.0,
-            warm_since: None,
+            ..Evidence::default()
         },
         pin: Pin {
             hash: String::new(),

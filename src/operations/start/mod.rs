@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::{
-    analysis::{Samples, Side, cluster_size, sample_interval, whole_looks},
+    analysis::{ClusterSizes, Counts, Tally, sample_interval, whole_looks},
     rollout::{
         event::Event,
         moves::{Course, Move, Start},
@@ -293,20 +293,19 @@ async fn measured(
     let from = now.saturating_sub(PAST).unwrap_or(Timestamp::MIN);
     let past = metrics.samples(from, now).await.context("read stable's past")?;
     let look = sample_interval(&past).map_or(plan.look, |interval| whole_looks(plan.look, interval));
-    let stable = |series: &[rollgate_domain::analysis::Series]| {
-        series
-            .iter()
-            .filter(|series| series.side == Side::Stable)
-            .cloned()
-            .collect()
-    };
-    let past = Samples {
-        requests: stable(&past.requests),
-        errors: stable(&past.errors),
-    };
+    let sizes = ClusterSizes::measured(&past, from, look);
+    let mut tally = Tally::new(from, look);
+    tally.add(&past);
+    let mut before = Counts::default();
+    for look in tally.close(now) {
+        before += look.stable.counts();
+    }
     Ok(Evidence {
         look,
-        cluster_size: given.unwrap_or_else(|| cluster_size(&past, from, look)),
+        cluster_size: given.unwrap_or(sizes.errors),
+        slow_cluster_size: (!past.latency.is_empty()).then_some(given.unwrap_or(sizes.slow)),
+        check_cluster_size: (!past.checks.is_empty()).then_some(given.unwrap_or(sizes.checks)),
+        before: (before.requests > 0.0).then_some(before),
         ..plan
     })
 }

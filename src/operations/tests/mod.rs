@@ -76,7 +76,7 @@ pub(crate) fn beginning(course: Course) -> Start {
             origin: at(0),
             look: SignedDuration::from_secs(15),
             cluster_size: 1.0,
-            warm_since: None,
+            ..Evidence::default()
         },
         pin: Pin {
             hash: "abc".to_owned(),
@@ -232,6 +232,7 @@ pub(crate) fn counted(
                 Some((Timestamp::from_second(second).ok()?, count.floor()))
             })
             .collect(),
+        ..Series::default()
     };
     Samples {
         requests: vec![series(Side::Stable, 990.0), series(Side::Candidate, requests)],
@@ -239,6 +240,7 @@ pub(crate) fn counted(
             series(Side::Stable, 0.99),
             series(Side::Candidate, requests * error_rate),
         ],
+        ..Samples::default()
     }
 }
 

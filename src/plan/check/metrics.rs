@@ -18,6 +18,8 @@ pub(super) fn metrics_of(
         scrape,
         requests,
         errors,
+        latency,
+        memory,
     } = file;
     let source = match (prometheus, scrape) {
         (Some(prometheus), None) => Source::Prometheus(prometheus),
@@ -41,6 +43,8 @@ pub(super) fn metrics_of(
         source,
         requests,
         errors,
+        latency,
+        memory,
     })
 }
 

@@ -1,5 +1,6 @@
 //! What no type can say: values of a plan that do not fit together. All of them are found at once.
 
+mod limits;
 mod metrics;
 mod phases;
 mod traffic;
@@ -28,6 +29,8 @@ pub(super) fn check(file: File, root: &Node, hash: String) -> Result<Plan, Vec<W
         preview,
         metrics,
         limits,
+        gauges,
+        checks,
         judgement,
         phases,
         windows: WindowsFile { rises },
@@ -47,6 +50,11 @@ pub(super) fn check(file: File, root: &Node, hash: String) -> Result<Plan, Vec<W
     let names = traffic.as_ref().map(Traffic::backends);
     let metrics = metrics::metrics_of(metrics, names, &mut complaints);
     let phases = phases::phases_of(phases, traffic.as_ref(), &judgement, &mut complaints);
+    if let Some(metrics) = &metrics {
+        limits::check_limits(&limits, metrics, &mut complaints);
+    }
+    limits::check_gauges(&gauges, &mut complaints);
+    limits::check_checks(&checks, &mut complaints);
     check_judgement(&judgement, &mut complaints);
     check_rollback(&rollback, &mut complaints);
     check_notify(&notify, &mut complaints);
@@ -64,6 +72,8 @@ pub(super) fn check(file: File, root: &Node, hash: String) -> Result<Plan, Vec<W
             preview,
             metrics,
             limits,
+            gauges,
+            checks,
             judgement,
             phases,
             windows: Windows {

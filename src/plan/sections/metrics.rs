@@ -6,7 +6,7 @@ use reqwest::Url;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::plan::units::{Address, Label, Selector, Unit as _, Written};
+use crate::plan::units::{Address, Label, Maybe, Selector, Unit as _, Written};
 
 /// Where the two counters come from that judge the candidate.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,10 @@ pub struct Metrics {
     pub requests: String,
     /// Selector of the counter of requests that went wrong; not empty.
     pub errors: String,
+    /// Selector of the histogram of how long requests take, by its base name.
+    pub latency: Option<String>,
+    /// Selector of the gauge of a process's memory, in bytes.
+    pub memory: Option<String>,
 }
 
 /// Who is asked for them.
@@ -77,6 +81,13 @@ pub(in crate::plan) struct MetricsFile {
     /// The counter of the requests that went wrong, as a Prometheus selector.
     #[serde(with = "Selector")]
     pub(in crate::plan) errors: String,
+    /// The histogram of how long requests take, in seconds, by its name without `_bucket`. Default: latency is not
+    /// judged.
+    #[serde(default, with = "Maybe::<Selector>")]
+    pub(in crate::plan) latency: Option<String>,
+    /// The gauge of a process's memory, in bytes. Default: memory is not judged.
+    #[serde(default, with = "Maybe::<Selector>")]
+    pub(in crate::plan) memory: Option<String>,
 }
 
 /// The services' own `/metrics` pages.

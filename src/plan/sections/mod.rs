@@ -15,7 +15,7 @@ mod users;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use judgement::{ErrorRate, Judgement, Limits, Proof};
+pub use judgement::{Action, Check, ErrorRate, Gauge, Judgement, Limits, Memory, P95, Proof, Throughput};
 pub use metrics::{Metrics, Prometheus, Scrape, Source};
 pub(super) use metrics::{MetricsFile, ScrapeFile};
 pub(super) use people::WindowsFile;
@@ -72,6 +72,12 @@ pub(super) struct File {
     /// What a version must never exceed.
     #[serde(default)]
     pub(super) limits: Limits,
+    /// Numbers of each process that must not stay above a limit.
+    #[serde(default)]
+    pub(super) gauges: Vec<Gauge>,
+    /// Checks of the team's own, from counters of what went well and of all.
+    #[serde(default)]
+    pub(super) checks: Vec<Check>,
     /// How the candidate is judged. The defaults are right for most services.
     #[serde(default)]
     pub(super) judgement: Judgement,

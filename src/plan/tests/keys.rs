@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn an_unknown_section() {
     assert_snapshot!(refusal(&and("database: { kind: postgresql }")), @r"
-    plan.yml:10:1: database: unknown key, expected one of `service`, `url`, `version-header`, `traffic`, `backends`, `sticky`, `preview`, `metrics`, `limits`, `judgement`, `phases`, `windows`, `approvers`, `rollback`, `notify` or `driver`
+    plan.yml:10:1: database: unknown key, expected one of `service`, `url`, `version-header`, `traffic`, `backends`, `sticky`, `preview`, `metrics`, `limits`, `gauges`, `checks`, `judgement`, `phases`, `windows`, `approvers`, `rollback`, `notify` or `driver`
        |
     10 | database: { kind: postgresql }
        | ^
@@ -15,7 +15,7 @@ fn an_unknown_section() {
 #[test]
 fn a_misspelt_section() {
     assert_snapshot!(refusal(&and("phasis: {}")), @r"
-    plan.yml:10:1: phasis: unknown key, expected one of `service`, `url`, `version-header`, `traffic`, `backends`, `sticky`, `preview`, `metrics`, `limits`, `judgement`, `phases`, `windows`, `approvers`, `rollback`, `notify` or `driver`
+    plan.yml:10:1: phasis: unknown key, expected one of `service`, `url`, `version-header`, `traffic`, `backends`, `sticky`, `preview`, `metrics`, `limits`, `gauges`, `checks`, `judgement`, `phases`, `windows`, `approvers`, `rollback`, `notify` or `driver`
        |
     10 | phasis: {}
        | ^
@@ -47,7 +47,7 @@ fn a_misspelt_key_deep_inside() {
 #[test]
 fn an_underscore_for_a_dash() {
     assert_snapshot!(refusal(&and("limits: { error_rate: { critical: 2% } }")), @r"
-    plan.yml:10:11: limits.error_rate: unknown key, expected `error-rate`
+    plan.yml:10:11: limits.error_rate: unknown key, expected one of `error-rate`, `p95`, `throughput` or `memory`
        |
     10 | limits: { error_rate: { critical: 2% } }
        |           ^

@@ -1,13 +1,15 @@
-//! Where the numbers come from: raw samples of two counters, requests and errors, of both versions.
+//! Where the numbers come from: raw samples of counters, histograms and gauges, of both versions.
 //!
-//! In: the plan's source and selectors. Out: samples as the source has them; nothing is divided, summed
+//! In: the plan's source and what it measures, in the source's own words. Out: samples as the source has them; nothing is divided, summed
 //! or extrapolated here, the analysis takes the differences. An answer that is late, cut off, partial
 //! or not of the documented form is an error, never an empty answer: silence is not health.
 
+mod histogram;
 mod http;
 mod prometheus;
 mod scrape;
 mod selector;
+mod selectors;
 mod series;
 
 use std::collections::BTreeMap;
@@ -23,7 +25,7 @@ pub use selector::{BadSelector, Selector};
 /// A source of raw samples.
 #[async_trait::async_trait]
 pub trait Metrics: Send + Sync {
-    /// Raw samples of both counters, of both versions, with `from < t <= to`. Never NaN (dropped); an empty answer is empty.
+    /// Raw samples of all that is measured, of both versions, with `from < t <= to`; an empty answer is empty.
     ///
     /// # Errors
     ///
@@ -54,11 +56,30 @@ pub enum Source {
     Scrape { pages: BTreeMap<String, Vec<String>> },
 }
 
-/// What is counted, in the source's own terms.
-#[derive(Clone, Debug)]
-pub struct Counters {
-    pub requests: Selector,
-    pub errors: Selector,
+/// What is measured, in the source's own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    /// The counter of requests.
+    pub requests: String,
+    /// The counter of requests that ended in an error.
+    pub errors: String,
+    /// The label of both by which errors are judged apart as well.
+    pub by: Option<String>,
+    /// The histogram of how long requests take, in seconds.
+    pub latency: Option<String>,
+    /// Gauges, in the order in which they are judged.
+    pub gauges: Vec<String>,
+    /// The team's own checks, in the order in which they are judged.
+    pub checks: Vec<CheckCounters>,
+}
+
+/// The counters of one check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckCounters {
+    /// What went well.
+    pub good: String,
+    /// All of it.
+    pub total: String,
 }
 
 /// What runs on one side of a rollout.
@@ -77,7 +98,7 @@ pub struct Release<'a> {
 /// An address is none, the two sides cannot be told apart, or a backend has no page.
 pub fn connect(
     source: &Source,
-    counters: &Counters,
+    measures: &Measures,
     stable: Release<'_>,
     candidate: Release<'_>,
 ) -> Result<Box<dyn Metrics>> {
@@ -85,14 +106,14 @@ pub fn connect(
         Source::Prometheus { url, version_label } => Box::new(Prometheus::new(
             url,
             version_label,
-            counters,
+            measures,
             stable.version,
             candidate.version,
             prometheus::TIMEOUT,
         )?),
         Source::Scrape { pages } => Box::new(Scrape::new(
             pages,
-            counters,
+            measures,
             stable.backend,
             candidate.backend,
             scrape::TIMEOUT,

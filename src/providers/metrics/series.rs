@@ -35,19 +35,16 @@ pub(super) fn instance(labels: &Labels) -> &str {
         .map_or("", String::as_str)
 }
 
-/// A number that a counter can have; NaN means that there is none.
+/// Refuses a number that no counter can have; NaN means that there is none.
 ///
 /// # Errors
 ///
 /// The number is infinite or below zero.
-pub(super) fn count(value: f64) -> Result<Option<f64>> {
-    if value.is_nan() {
-        return Ok(None);
-    }
+pub(super) fn check_count(value: f64) -> Result<()> {
     if value.is_infinite() || value < 0.0 {
         bail!("{value} is no value of a counter");
     }
-    Ok(Some(value))
+    Ok(())
 }
 
 /// Refuses an errors selector that demands a label which no series of requests has.
@@ -137,14 +134,14 @@ mod tests {
 
     #[test]
     fn a_counter_is_neither_infinite_nor_below_zero() {
-        assert_eq!(count(3.0).unwrap(), Some(3.0));
-        assert_eq!(count(f64::NAN).unwrap(), None);
+        check_count(3.0).unwrap();
+        check_count(f64::NAN).unwrap();
         assert_eq!(
-            count(f64::INFINITY).unwrap_err().to_string(),
+            check_count(f64::INFINITY).unwrap_err().to_string(),
             "inf is no value of a counter"
         );
         assert_eq!(
-            count(-1.0).unwrap_err().to_string(),
+            check_count(-1.0).unwrap_err().to_string(),
             "-1 is no value of a counter"
         );
     }

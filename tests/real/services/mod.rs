@@ -44,7 +44,7 @@ fn started([stable, candidate]: [&str; 2], steps: &[u8]) -> Record {
             origin: Timestamp::UNIX_EPOCH,
             look: SignedDuration::from_secs(15),
             cluster_size: 1.0,
-            warm_since: None,
+            ..Evidence::default()
         },
         pin: Pin {
             hash: String::new(),

@@ -2,9 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::counters::{Counts, Look, Samples, Series, Side, Tally};
 use super::judge::{Feed, Judge, Settings};
-use super::verdict::{Baseline, Outcome, Reason, TestId, Verdict};
+use super::look::{Counts, Look};
+use super::samples::{Samples, Series, Side};
+use super::tally::Tally;
+use super::verdict::{Baseline, Outcome, Reason, Report, TestId, Verdict};
 
 use crate::rollout::ladder::Step;
 use crate::weight::Weight;
@@ -63,12 +65,8 @@ impl Rollout {
     /// `looks` looks with so many (requests, errors) each.
     fn play(&mut self, looks: usize, candidate: (f64, f64), stable: (f64, f64)) -> &mut Self {
         for _ in 0..looks {
-            let look = Look {
-                index: self.looks.len() as u64,
-                end: self.now() + LOOK,
-                stable: counts(stable),
-                candidate: counts(candidate),
-            };
+            let index = self.looks.len() as u64;
+            let look = Look::of_counts(index, self.now() + LOOK, counts(stable), counts(candidate));
             self.judge.look(&look);
             self.looks.push(look);
         }
@@ -103,6 +101,12 @@ impl Rollout {
         self.judge
             .verdict(self.now() + SignedDuration::from_secs(seconds), &feed)
     }
+}
+
+/// How the test with this name stands.
+fn report(verdict: &Verdict, id: TestId) -> &Report {
+    let found = verdict.tests.iter().find(|report| report.id == id);
+    found.expect("a test with this name")
 }
 
 const STABLE: (f64, f64) = (14_850.0, 15.0);
@@ -211,7 +215,8 @@ fn each_step_is_proved_anew_from_looks_that_begin_in_it() {
     let verdict = rollout.verdict();
     assert_eq!(verdict.outcome, Outcome::Watch);
     assert_eq!(
-        verdict.tests[2].used, 1,
+        report(&verdict, TestId::HealthBesideStable).used,
+        1,
         "the look that straddles the step's beginning is not of it"
     );
 

@@ -9,7 +9,7 @@ fn looks_that_repeat_or_come_out_of_order_are_ignored() {
     let before = rollout.verdict();
     for look in rollout.looks.clone() {
         rollout.judge.look(&Look {
-            candidate: counts((150.0, 150.0)),
+            candidate: counts((150.0, 150.0)).into(),
             ..look
         });
     }
@@ -21,14 +21,14 @@ fn two_judges_that_see_the_same_looks_agree_to_the_byte() {
     for bad_from in [200, 1000] {
         let mut random = fastrand::Rng::with_seed(bad_from);
         let looks: Vec<Look> = (0..600)
-            .map(|index| Look {
-                index,
-                end: origin() + LOOK * (i32::try_from(index).expect("few") + 1),
-                candidate: counts((
+            .map(|index| {
+                let end = origin() + LOOK * (i32::try_from(index).expect("few") + 1);
+                let candidate = counts((
                     f64::from(random.u16(..300)),
                     f64::from(random.u8(..2)) * f64::from(index > bad_from) * 9.0,
-                )),
-                stable: counts((f64::from(random.u16(..)), f64::from(random.u8(..50)))),
+                ));
+                let stable = counts((f64::from(random.u16(..)), f64::from(random.u8(..50))));
+                Look::of_counts(index, end, stable, candidate)
             })
             .collect();
         let step = looks[299].end;

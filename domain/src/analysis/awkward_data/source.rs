@@ -88,6 +88,7 @@ fn samples_become_a_verdict() {
             .into_iter()
             .map(|(second, value)| (at(second), value))
             .collect(),
+        ..Series::default()
     };
     let scrapes = 1..=40i64;
     let mut grown: Vec<(i64, f64)> = scrapes.clone().map(|n| (n * 15 - 4, 150.0 * n as f64)).collect();
@@ -112,6 +113,7 @@ fn samples_become_a_verdict() {
             Side::Stable,
             scrapes.map(|n| (n * 15 - 9, 15.0 * n as f64)).collect(),
         )],
+        ..Samples::default()
     };
     let mut tally = Tally::new(origin(), LOOK);
     tally.add(&samples);

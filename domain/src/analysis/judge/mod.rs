@@ -7,17 +7,21 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::catastrophe::Catastrophe;
-use super::counters::{Counts, Look};
-use super::critical::Critical;
-use super::error_rate;
-use super::frozen::Frozen;
+use super::crash_loop::CrashLoop;
+use super::damage::Damage;
+use super::exposure::{Exposure, Shares};
+use super::gauge::Gauges;
 use super::health::Health;
-use super::trial::Trial;
+use super::look::{Counts, Look, Measured};
+use super::measure::Seen;
+use super::panel::Panel;
 use super::verdict::{Baseline, Found, Verdict};
+use super::yardstick::Yardstick;
 use crate::rollout::ladder::Step;
 use crate::weight::Weight;
-pub use settings::Settings;
+pub use settings::{Check, GaugeLimits, GaugeUnit, Level, Settings, SlowLimits, Throughput};
 
+mod findings;
 mod numbers;
 mod reports;
 mod sentence;
@@ -65,6 +69,8 @@ pub struct Judge {
     settings: Settings,
     origin: Timestamp,
     step: Present,
+    shares: Shares,
+    /// Without their gauges, of which five minutes are enough.
     looks: Vec<Look>,
     first_request: Option<Timestamp>,
     last_candidate: Option<Timestamp>,
@@ -72,12 +78,17 @@ pub struct Judge {
     total: [Counts; 2],
     used: u64,
     skipped: u64,
-    error_rate: Trial,
-    critical: Critical,
+    dropped: u64,
+    yardstick: Yardstick,
+    exposure: Exposure,
+    panel: Panel,
     catastrophe: Catastrophe,
     health: Health,
-    /// What stable was, from the first look on that it has no part in.
-    frozen: Option<Frozen>,
+    gauges: Gauges,
+    crash_loop: CrashLoop,
+    damage: Option<Damage>,
+    /// What was counted of stable, from the first look on that it has no part in.
+    frozen: Option<Counts>,
     found: Option<Found>,
 }
 
@@ -91,6 +102,7 @@ impl Judge {
                 alone: false,
             },
             origin,
+            shares: Shares::new(),
             looks: Vec::new(),
             first_request: settings.warm_since,
             last_candidate: None,
@@ -98,14 +110,27 @@ impl Judge {
             total: [Counts::default(); 2],
             used: 0,
             skipped: 0,
-            error_rate: error_rate::new(&settings),
-            critical: Critical::new(&settings),
+            dropped: 0,
+            yardstick: Yardstick::default(),
+            exposure: Exposure::default(),
+            panel: Panel::new(&settings),
             catastrophe: Catastrophe::new(&settings),
             health: Health::new(&settings),
+            gauges: Gauges::new(&settings.gauges),
+            crash_loop: CrashLoop::default(),
+            damage: None,
             frozen: None,
             found: None,
             settings,
         }
+    }
+
+    /// Tells since when the candidate has had which share, as far as it is known: throughput is judged by it, and
+    /// stable is compared with what it was before each rise. Before the first look.
+    #[must_use]
+    pub fn with_shares(mut self, shares: &[(Timestamp, Weight)]) -> Self {
+        self.shares = shares.to_vec();
+        self
     }
 
     /// Seeks a new proof of health in looks that start at or after `since`, in the step's time if one is given.
@@ -119,6 +144,11 @@ impl Judge {
             time: step.map(|step| step.duration),
             alone: step.is_some_and(|step| step.weight == Weight::FULL),
         };
+        if let Some(step) = step
+            && self.shares.last().is_none_or(|(at, _)| *at < since)
+        {
+            self.shares.push((since, step.weight));
+        }
         let after = self.step.alone_since();
         if before != after && self.found.is_none() {
             // Looks that were judged with, or without, a stable that they should not have been.
@@ -133,19 +163,38 @@ impl Judge {
             }
         }
         self.health = self.new_health();
-        for look in &self.looks {
-            let start = self.start(look);
-            if start >= since && self.is_warm(start) {
-                self.health.add(start, &self.judged(look));
-            }
+        if self.looks.last().is_some_and(|last| self.start(last) >= since) {
+            self.seek_proof();
         }
     }
 
-    fn judge_anew(&mut self) {
-        let mut anew = Self::new(self.settings.clone(), self.origin);
-        anew.step = self.step;
+    /// The proof of health in looks that are in already.
+    fn seek_proof(&mut self) {
+        let mut yardstick = Yardstick::default();
+        let mut health = self.health.clone();
         for look in &self.looks {
-            anew.look(look);
+            let start = self.start(look);
+            let look = self.judged(look);
+            if start >= self.step.since && self.is_warm(start) {
+                health.add(&Seen {
+                    start,
+                    look: &look,
+                    yardstick: &yardstick,
+                    exposure: [Counts::default(); 2],
+                });
+            }
+            yardstick.add(&look.stable);
+        }
+        self.health = health;
+    }
+
+    fn judge_anew(&mut self) {
+        let mut anew = Self::new(self.settings.clone(), self.origin).with_shares(&self.shares);
+        anew.step = self.step;
+        // Their gauges are gone from the looks, and depend on no step.
+        anew.gauges = std::mem::take(&mut self.gauges);
+        for look in std::mem::take(&mut self.looks) {
+            anew.look(&look);
         }
         *self = anew;
     }
@@ -168,63 +217,70 @@ impl Judge {
         if alone && self.frozen.is_none() {
             self.freeze();
         }
-        self.looks.push(*look);
-        self.total[0] += look.stable;
-        self.total[1] += look.candidate;
+        self.watch_rises(start);
+        self.looks.push(without_gauges(look));
+        self.total[0] += look.stable.counts();
+        self.total[1] += look.candidate.counts();
+        self.dropped += look.dropped;
         let warm = self.is_warm(start);
         let comparable = look.candidate.requests > 0.0 && (look.stable.requests > 0.0 || alone || !warm);
         self.used += u64::from(comparable);
         self.skipped += u64::from(!comparable);
+        self.gauges.add(look);
+        self.crash_loop.add(look);
+
         let look = self.judged(look);
+        let seen = Seen {
+            start,
+            look: &look,
+            yardstick: &self.yardstick,
+            exposure: self.exposure.look(&look, self.settings.look, &self.shares),
+        };
         if warm {
-            self.error_rate.add(start, &look);
-            self.critical.add(start, &look);
+            self.panel.add(&self.settings, &seen);
             if start >= self.step.since {
-                self.health.add(start, &look);
+                self.health.add(&seen);
             }
         } else {
             self.catastrophe.add(start, &look);
         }
+        if let Some(damage) = self.damage.as_mut().filter(|_| !alone) {
+            damage.add(&seen);
+        }
+        self.yardstick.add(&look.stable);
         self.found = self.finding(look.end);
+    }
+
+    /// From the first look after a rise on, stable is compared with what it was before.
+    fn watch_rises(&mut self, start: Timestamp) {
+        let past = self.shares.iter().enumerate().filter(|(_, (at, _))| *at <= start);
+        let rises = past.filter(|(place, (_, weight))| {
+            let before = place.checked_sub(1).map(|place| self.shares[place].1);
+            *weight > before.unwrap_or(Weight::ZERO)
+        });
+        let Some(rise) = rises.map(|(_, (at, _))| *at).last() else {
+            return;
+        };
+        if self.damage.as_ref().is_none_or(|damage| damage.rise() < rise) {
+            let mut before = self.baseline();
+            before += self.settings.before.unwrap_or_default();
+            self.damage = Some(Damage::new(&self.settings, rise, before, &self.yardstick));
+        }
     }
 
     /// From here on stable has no part in it: every test goes on with what it was.
     fn freeze(&mut self) {
-        let frozen = Frozen::new(self.baseline(), self.settings.cluster_size);
-        self.error_rate = error_rate::without_stable(&self.settings, &frozen, &self.error_rate);
-        self.critical = Critical::without_stable(&self.settings, &frozen, &self.critical);
-        self.frozen = Some(frozen);
+        let counts = self.baseline();
+        self.panel.freeze(&self.settings, counts, &self.yardstick);
+        self.frozen = Some(counts);
         self.health = self.new_health();
-    }
-
-    /// The first rollback test that has its proof.
-    fn finding(&mut self, end: Timestamp) -> Option<Found> {
-        if let Some(trial) = [&self.error_rate, &self.catastrophe.trial]
-            .into_iter()
-            .find(|trial| trial.rejected())
-        {
-            return Some(self.found_by(trial, end));
-        }
-        if !self.critical.trial.rejected() {
-            return None;
-        }
-        let found = self.found_by(&self.critical.trial, end);
-        let shared = match &self.frozen {
-            Some(frozen) => self.critical.was_failed_by(frozen),
-            None => !self.critical.clears(found.stable),
-        };
-        if !shared {
-            return Some(found);
-        }
-        self.critical.hold(found.since);
-        None
     }
 
     /// What was counted of stable, by earlier runs too, while it had traffic: a run that begins when it has left
     /// must be told, unless it can ask the source.
     pub fn baseline(&self) -> Counts {
-        if let Some(frozen) = &self.frozen {
-            return frozen.counts;
+        if let Some(frozen) = self.frozen {
+            return frozen;
         }
         let mut counts = self.settings.frozen.unwrap_or_default();
         counts += self.total[0];
@@ -250,27 +306,31 @@ impl Judge {
     /// The verdict at `at`, on all looks so far.
     pub fn verdict(&self, at: Timestamp, feed: &Feed) -> Verdict {
         let feed = self.feed(at, feed);
-        let traffic = self.traffic();
-        let why = self.why(at, &feed, traffic.as_ref());
+        let why = self.why(at, &feed);
         let (outcome, reason) = why.outcome();
         Verdict {
             outcome,
             reason,
-            sentence: self.sentence(&why, traffic.as_ref()),
+            sentence: self.sentence(&why),
             baseline: self.baseline_kind(),
+            proved: why.is_proved(),
             at,
             step_since: self.step.since,
             used: self.used,
             skipped: self.skipped,
             found: self.found.clone(),
-            tests: self.reports(traffic.as_ref()),
+            tests: self.reports(),
+            warnings: self.warnings(),
+            gauges: self.gauges.reports(),
+            restarts: self.crash_loop.total(),
+            dropped: self.dropped,
         }
     }
 
     fn baseline_kind(&self) -> Baseline {
-        match &self.frozen {
+        match self.frozen {
             None => Baseline::Live,
-            Some(frozen) if frozen.counts.requests > 0.0 => Baseline::Frozen,
+            Some(frozen) if frozen.requests > 0.0 => Baseline::Frozen,
             Some(_) => Baseline::Missing,
         }
     }
@@ -286,19 +346,17 @@ impl Judge {
     /// The look as the tests see it: what trickles to a stable that has left, health checks and ends of sessions,
     /// is not what its users did.
     fn judged(&self, look: &Look) -> Look {
-        if !self.is_alone(self.start(look)) {
-            return *look;
+        let mut judged = without_gauges(look);
+        if self.is_alone(self.start(look)) {
+            judged.stable = Measured::default();
         }
-        Look {
-            stable: Counts::default(),
-            ..*look
-        }
+        judged
     }
 
     /// A proof of health that has not begun, for the present step.
     fn new_health(&self) -> Health {
-        match &self.frozen {
-            Some(frozen) => Health::without_stable(&self.settings, frozen),
+        match self.frozen {
+            Some(counts) => Health::without_stable(&self.settings, counts, &self.yardstick),
             None => Health::new(&self.settings),
         }
     }
@@ -306,5 +364,25 @@ impl Judge {
     fn is_warm(&self, start: Timestamp) -> bool {
         self.first_request
             .is_some_and(|first| start >= first + self.settings.grace)
+    }
+}
+
+fn without_gauges(look: &Look) -> Look {
+    let one = |measured: &Measured| Measured {
+        requests: measured.requests,
+        errors: measured.errors,
+        complete: measured.complete,
+        groups: measured.groups.clone(),
+        latency: measured.latency.clone(),
+        checks: measured.checks.clone(),
+        gauges: Vec::new(),
+        restarts: measured.restarts.clone(),
+    };
+    Look {
+        index: look.index,
+        end: look.end,
+        stable: one(&look.stable),
+        candidate: one(&look.candidate),
+        dropped: look.dropped,
     }
 }

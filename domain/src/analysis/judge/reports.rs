@@ -1,36 +1,35 @@
-//! The numbers behind a verdict: forecasts, one report per test, and what was found.
+//! The numbers behind a verdict: forecasts, and one report per test.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::counters::Counts;
-use super::super::error_rate;
-use super::super::trial::{Traffic, Trial};
-use super::super::verdict::{Forecast, Found, Report};
-use super::Judge;
+use super::super::look::{Counts, Look};
+use super::super::measure::{Measure, Seen};
+use super::super::panel::Test;
+use super::super::trial::Traffic;
+use super::super::verdict::{Forecast, Report, TestId};
+use super::{Judge, Level};
 
 /// Forecasts assume the traffic of this last stretch.
 const RECENT: SignedDuration = SignedDuration::from_hours(1);
 
 impl Judge {
-    /// The mean look of this step, of its last hour at most.
-    pub(super) fn traffic(&self) -> Option<Traffic> {
-        let from = self.step.since.max(self.first_request?).max(
-            self.looks
-                .last()?
-                .end
-                .checked_sub(RECENT)
-                .unwrap_or(Timestamp::MIN),
-        );
+    /// The mean look of this step, of its last hour at most, as this measure counts it.
+    pub(super) fn traffic(&self, measure: &Measure) -> Option<Traffic> {
+        let last = self.looks.last()?.end;
+        let recent = last.checked_sub(RECENT).unwrap_or(Timestamp::MIN);
+        let from = self.step.since.max(self.first_request?).max(recent);
         let (mut looks, mut stable, mut candidate) = (0.0, Counts::default(), Counts::default());
-        for look in self
-            .looks
-            .iter()
-            .rev()
-            .take_while(|look| look.end - self.settings.look >= from)
-        {
+        let of_step = |look: &&Look| self.start(look) >= from;
+        for look in self.looks.iter().rev().take_while(of_step) {
+            let [here, beside] = measure.counts(&Seen {
+                start: self.start(look),
+                look,
+                yardstick: &self.yardstick,
+                exposure: [Counts::default(); 2],
+            });
             looks += 1.0;
-            stable += look.stable;
-            candidate += look.candidate;
+            stable += beside;
+            candidate += here;
         }
         let mean = |counts: Counts| Counts {
             requests: counts.requests / looks,
@@ -40,112 +39,88 @@ impl Judge {
         known.then(|| Traffic {
             look: self.settings.look,
             candidate: mean(candidate),
-            stable: self.frozen.map_or_else(|| mean(stable), |frozen| frozen.counts),
+            stable: match (self.frozen, measure) {
+                (None, _) => mean(stable),
+                (Some(errors), Measure::Errors) => errors,
+                (Some(_), measure) => measure
+                    .bounds(&self.yardstick)
+                    .map_or_else(Counts::default, |slow| self.yardstick.stable(slow.stable)),
+            },
         })
     }
 
     /// The fault that is said to be found, by E; without stable by the limit, if that finds smaller ones.
-    pub(super) fn fault_forecast(&self, traffic: Option<&Traffic>) -> Option<Forecast> {
-        let error_rate = self.error_rate_forecast(traffic);
+    pub(super) fn fault_forecast(&self) -> Option<Forecast> {
+        let of = |id| self.forecast(self.panel.test(id, None)?);
+        let error_rate = of(TestId::ErrorRate);
         if self.frozen.is_none() {
             return error_rate;
         }
-        let critical = self.critical_forecast(traffic);
-        match (error_rate, critical) {
+        match (error_rate, of(TestId::Critical)) {
             (Some(beside), Some(limit)) if limit.error_rate >= beside.error_rate => Some(beside),
             (beside, limit) => limit.or(beside),
         }
     }
 
-    fn error_rate_forecast(&self, traffic: Option<&Traffic>) -> Option<Forecast> {
-        self.after_warm_up(error_rate::forecast(
-            &self.error_rate,
-            traffic?,
-            self.settings.critical,
-        ))
-    }
-
-    fn critical_forecast(&self, traffic: Option<&Traffic>) -> Option<Forecast> {
-        self.after_warm_up(self.critical.forecast(traffic?))
-    }
-
-    fn after_warm_up(&self, forecast: Option<Forecast>) -> Option<Forecast> {
-        let mut forecast = forecast?;
+    /// How soon a fault would be found if it began now: the critical error rate, or twice the limit where stable
+    /// itself comes near that rate; twice a limit otherwise.
+    fn forecast(&self, test: &Test) -> Option<Forecast> {
+        if test.level != Level::Rollback || test.measure == Measure::Share {
+            return None;
+        }
+        let traffic = self.traffic(&test.measure)?;
+        let twice = 2.0 * test.trial.limit(traffic.stable)?;
+        let rate = match test.trial.id {
+            TestId::ErrorRate => self.settings.critical.max(twice),
+            _ => twice,
+        };
+        let mut forecast = test.forecast(&traffic, rate.min(1.0))?;
         forecast.seconds += self.warming().map_or(0, |left| left.as_secs());
         Some(forecast)
     }
 
-    pub(super) fn proof_forecast(&self, traffic: Option<&Traffic>) -> Option<SignedDuration> {
-        Some(self.health.forecast(traffic?)? + self.warming().unwrap_or_default())
+    pub(super) fn proof_forecast(&self) -> Option<SignedDuration> {
+        let left = self.health.forecast(&|measure| self.traffic(measure))?;
+        Some(left + self.warming().unwrap_or_default())
     }
 
-    pub(super) fn reports(&self, traffic: Option<&Traffic>) -> Vec<Report> {
+    /// How long a proof that has not begun would take.
+    pub(super) fn whole_proof(&self) -> Option<SignedDuration> {
+        self.new_health().forecast(&|measure| self.traffic(measure))
+    }
+
+    pub(super) fn reports(&self) -> Vec<Report> {
         let live = self.found.is_none();
-        let traffic = traffic.filter(|_| live);
-        let mut reports = vec![
-            self.error_rate.report(self.error_rate_forecast(traffic)),
-            self.catastrophe.trial.report(None),
-        ];
-        for (place, trial) in self.health.trials.iter().enumerate() {
-            let forecast = traffic.and_then(|traffic| {
-                let time = self.health.forecast_of(place, traffic)?;
-                let wait = if time.is_zero() {
-                    SignedDuration::ZERO
-                } else {
-                    self.warming().unwrap_or_default()
-                };
-                Some(Forecast {
-                    error_rate: traffic.good_rate(),
-                    seconds: (time + wait).as_secs(),
-                })
-            });
-            reports.push(trial.report(forecast));
-        }
-        reports.push(self.critical.trial.report(self.critical_forecast(traffic)));
-        reports
-    }
-
-    /// The finding of a test that has just rejected, with the looks that made the evidence: from the
-    /// look since which the strongest bet has gained most.
-    pub(super) fn found_by(&self, trial: &Trial, at: Timestamp) -> Found {
-        let bet = trial.evidence.strongest();
-        let first = trial.first.unwrap_or(self.origin);
-        let (mut stable, mut candidate, mut gain, mut most) =
-            (Counts::default(), Counts::default(), 0.0, 0.0);
-        let mut found = Found {
-            test: trial.id,
-            at,
-            since: first,
-            first,
-            candidate: trial.candidate,
-            stable: trial.stable,
-            limit: trial.limit(trial.stable),
-            e: trial.e(),
-            bar: trial.bar,
+        let of_test = |test: &Test| Report {
+            subject: test.subject.clone(),
+            bounds: self.bounds(test),
+            ..test
+                .trial
+                .report(test.level, live.then(|| self.forecast(test)).flatten())
         };
-        for look in self.looks.iter().rev() {
-            let start = self.start(look);
-            if start < first.max(trial.clear_since) {
-                break;
-            }
-            stable += look.stable;
-            candidate += look.candidate;
-            gain += trial.evidence.weight_of(bet, look.candidate, look.stable);
-            if gain > most {
-                most = gain;
-                found = Found {
-                    since: start,
-                    candidate,
-                    stable: if self.frozen.is_some() {
-                        trial.stable
+        let mut reports: Vec<Report> = self.panel.tests.iter().map(of_test).collect();
+        reports.push(self.catastrophe.trial.report(Level::Rollback, None));
+        for doubt in &self.health.doubts {
+            let forecast = live
+                .then(|| {
+                    let traffic = self.traffic(&doubt.measure)?;
+                    let time = doubt.forecast(&|measure| self.traffic(measure))?;
+                    let wait = if time.is_zero() {
+                        SignedDuration::ZERO
                     } else {
-                        stable
-                    },
-                    limit: trial.limit(stable),
-                    ..found
-                };
-            }
+                        self.warming().unwrap_or_default()
+                    };
+                    Some(Forecast {
+                        error_rate: traffic.good_rate(),
+                        seconds: (time + wait).as_secs(),
+                    })
+                })
+                .flatten();
+            reports.push(Report {
+                bounds: self.bounds_of(&doubt.measure),
+                ..doubt.trial.report(Level::Proof, forecast)
+            });
         }
-        found
+        reports
     }
 }

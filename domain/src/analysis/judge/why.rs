@@ -2,9 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::counters::Counts;
-use super::super::trial::Traffic;
-use super::super::verdict::{Found, Outcome, Reason};
+use super::super::damage::Breach;
+use super::super::look::Counts;
+use super::super::measure::Measure;
+use super::super::panel::Test;
+use super::super::verdict::{Found, Outcome, Reason, Warning};
 use super::{Feed, Judge};
 
 /// So many looks without an answer are an outage and no hiccup.
@@ -22,6 +24,7 @@ const THIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 /// What the looks and the feed amount to.
 pub(super) enum Why<'a> {
     Found(&'a Found),
+    Damaged(&'a Breach),
     Down {
         silence: SignedDuration,
         error: &'a str,
@@ -44,7 +47,8 @@ pub(super) enum Why<'a> {
         since: Timestamp,
         counts: Counts,
     },
-    SharedCritical {
+    SharedLimit {
+        test: &'a Test,
         since: Timestamp,
     },
     NotFresh {
@@ -52,6 +56,10 @@ pub(super) enum Why<'a> {
         at: Timestamp,
     },
     Proved,
+    Warned {
+        warnings: Vec<Warning>,
+        proved: bool,
+    },
     WarmingUp {
         left: SignedDuration,
     },
@@ -70,6 +78,7 @@ impl Why<'_> {
     pub(super) fn outcome(&self) -> (Outcome, Option<Reason>) {
         match self {
             Why::Found(_) => (Outcome::Rollback, None),
+            Why::Damaged(_) => (Outcome::Precaution, None),
             Why::Down { .. } | Why::Silent { .. } => (Outcome::Hold, Some(Reason::Down)),
             Why::NoSeries
             | Why::NoRequests
@@ -77,9 +86,10 @@ impl Why<'_> {
             | Why::NothingToCompare
             | Why::BothIdle { .. }
             | Why::Lost { .. } => (Outcome::Hold, Some(Reason::None)),
-            Why::Shared { .. } | Why::SharedCritical { .. } => (Outcome::Hold, Some(Reason::Shared)),
+            Why::Shared { .. } | Why::SharedLimit { .. } => (Outcome::Hold, Some(Reason::Shared)),
             Why::Thin { .. } => (Outcome::Hold, Some(Reason::Thin)),
             Why::Proved => (Outcome::Healthy, None),
+            Why::Warned { .. } => (Outcome::Warn, None),
             Why::Unsure | Why::NotFresh { .. } | Why::WarmingUp { .. } | Why::Unprovable { .. } => {
                 (Outcome::Watch, None)
             }
@@ -87,11 +97,21 @@ impl Why<'_> {
     }
 }
 
+impl Why<'_> {
+    /// Whether health is proved in this step, on fresh data.
+    pub(super) fn is_proved(&self) -> bool {
+        matches!(self, Why::Proved | Why::Warned { proved: true, .. })
+    }
+}
+
 impl Judge {
     /// The order is that of what a person must know first; nothing is healthy on stale data.
-    pub(super) fn why<'a>(&'a self, at: Timestamp, feed: &'a Feed, traffic: Option<&Traffic>) -> Why<'a> {
+    pub(super) fn why<'a>(&'a self, at: Timestamp, feed: &'a Feed) -> Why<'a> {
         if let Some(found) = &self.found {
             return Why::Found(found);
+        }
+        if let Some(breach) = self.damage.as_ref().and_then(|damage| damage.found.as_ref()) {
+            return Why::Damaged(breach);
         }
         let [stable, candidate] = self.total.map(|counts| counts.requests > 0.0);
         let stale = self.settings.look * STALE_LOOKS;
@@ -126,19 +146,24 @@ impl Judge {
         {
             return Why::Shared { since, counts };
         }
-        if let Some(since) = self.critical.shared_since {
-            return Why::SharedCritical { since };
+        if let Some((test, since)) = self.panel.shared() {
+            return Why::SharedLimit { test, since };
         }
         if *feed != Feed::Fresh {
             return Why::NotFresh { feed, at };
         }
-        if self.health.proved() {
+        let proved = self.health.proved();
+        let warnings = self.warnings();
+        if !warnings.is_empty() {
+            return Why::Warned { warnings, proved };
+        }
+        if proved {
             return Why::Proved;
         }
         if let Some(left) = warming {
             return Why::WarmingUp { left };
         }
-        self.unprovable(traffic).unwrap_or(Why::Unsure)
+        self.unprovable().unwrap_or(Why::Unsure)
     }
 
     /// The feed as we see it: whoever says "fresh" without looks is mistaken.
@@ -184,12 +209,11 @@ impl Judge {
     }
 
     /// Why this step will not be proved, if it will not.
-    fn unprovable(&self, traffic: Option<&Traffic>) -> Option<Why<'_>> {
-        let traffic = traffic?;
-        let needed = || self.new_health().forecast(traffic);
+    fn unprovable(&self) -> Option<Why<'_>> {
+        let traffic = self.traffic(&Measure::Errors)?;
         if let Some(rate) = traffic.stable.rate()
             && rate >= 0.95 * self.settings.critical
-            && needed().is_none()
+            && self.whole_proof().is_none()
         {
             return Some(Why::Unprovable { rate });
         }
@@ -197,7 +221,7 @@ impl Judge {
         if self.looks.last()?.end.duration_since(self.judged_since()?) < THIN_AFTER {
             return None;
         }
-        let needed = needed();
+        let needed = self.whole_proof();
         needed
             .is_none_or(|needed| needed > time)
             .then_some(Why::Thin { needed, time })

@@ -1,4 +1,4 @@
-//! Anytime-valid evidence against a claim about an error rate, from counts.
+//! Anytime-valid evidence against a claim about a rate, from counts.
 //!
 //! In: requests and errors of both versions, look by look. Out: an e-value, which may be read after
 //! every look. While the claim is true its mean never exceeds 1, so the chance that it ever reaches
@@ -7,10 +7,10 @@
 
 use jiff::SignedDuration;
 
-use super::counters::Counts;
+use super::look::Counts;
 
 /// Enough that some bet is always near the true ratio; more find nothing sooner.
-const BETS: usize = 24;
+pub(super) const BETS: usize = 24;
 
 /// One look multiplies a bet by at most this, so that one look never decides.
 const CAP: f64 = 100.0;
@@ -86,13 +86,11 @@ impl Evidence {
         }
     }
 
-    /// Takes in one look. Without requests to judge it is skipped, and the answer is `false`.
-    pub fn add(&mut self, candidate: Counts, stable: Counts) -> bool {
-        let Some(factors) = self.factors(candidate, stable) else {
-            return false;
-        };
-        self.apply(&factors);
-        true
+    /// Takes in one look, and says what each bet gained by it (a logarithm). Nothing, if it has no requests to judge.
+    pub fn add(&mut self, candidate: Counts, stable: Counts) -> Option<[f64; BETS]> {
+        let gains = self.gains(candidate, stable)?;
+        self.apply(&gains.map(libm::exp));
+        Some(gains)
     }
 
     /// The e-value now: 1 before the first look, always finite.
@@ -120,16 +118,61 @@ impl Evidence {
     }
 
     /// After how many more looks like this one `bar` is reached, if within `most`.
+    ///
+    /// Each bet grows or shrinks by the same factor look after look, so the evidence is a sum of powers: it falls at
+    /// first, perhaps, and rises from then on. Once it is above the bar it stays there, and the place where that
+    /// begins can be halved in.
     pub fn looks_until(&self, bar: f64, candidate: Counts, stable: Counts, most: u64) -> Option<u64> {
-        let factors = self.factors(candidate, stable)?;
-        let mut ahead = self.clone();
-        for looks in 1..=most {
-            ahead.apply(&factors);
-            if ahead.value() >= bar {
-                return Some(looks);
+        let gains = self.gains(candidate, stable)?;
+        if !gains.iter().any(|gain| *gain > 0.0) && self.value() < bar {
+            return None;
+        }
+        let reached = |looks: u64| self.ahead(&gains, looks) >= bar;
+        if !reached(most) {
+            return None;
+        }
+        let (mut before, mut after) = (0, most);
+        while before + 1 < after {
+            let middle = before.midpoint(after);
+            if reached(middle) {
+                after = middle;
+            } else {
+                before = middle;
             }
         }
-        None
+        Some(after)
+    }
+
+    /// The e-value after so many more looks that gain as much as this, 1 or more of them.
+    fn ahead(&self, gains: &[f64; BETS], looks: u64) -> f64 {
+        let first = self.start().min(1.0 - self.started).max(0.0);
+        // What begins at each look after the coming one.
+        let later = match self.starts {
+            Starts::Once => 0.0,
+            Starts::Over(planned) => 0.5 / planned,
+        };
+        let begun = (later * (looks - 1) as f64)
+            .min(1.0 - self.started - first)
+            .max(0.0);
+        let looks = looks as f64;
+        let mean: f64 = self
+            .worth
+            .iter()
+            .zip(gains)
+            .map(|(worth, gain)| {
+                let all = libm::exp(gain * looks);
+                let from_later = if begun <= 0.0 || libm::fabs(*gain) < 1e-12 {
+                    begun
+                } else {
+                    // The stakes of looks 2 to n, as a geometric series; spread over all of them if they run out.
+                    let factor = libm::exp(*gain);
+                    let each = if looks > 1.0 { begun / (looks - 1.0) } else { 0.0 };
+                    each * factor * (libm::expm1(gain * (looks - 1.0)) / libm::expm1(*gain))
+                };
+                ((worth + first) * all + from_later) / BETS as f64
+            })
+            .sum();
+        (mean + (1.0 - self.started - first - begun)).clamp(0.0, f64::MAX)
     }
 
     /// The place of the bet that holds most of the evidence.
@@ -141,15 +184,6 @@ impl Evidence {
             }
         }
         best
-    }
-
-    /// The logarithm of what one look does to the bet at `place`; 0 if the look is skipped.
-    pub(super) fn weight_of(&self, place: usize, candidate: Counts, stable: Counts) -> f64 {
-        if self.skips(candidate, stable) {
-            return 0.0;
-        }
-        let log = self.log_factor(self.ratios[place], candidate, stable);
-        log.clamp(libm::log(FLOOR), libm::log(self.cap))
     }
 
     fn apply(&mut self, factors: &[f64; BETS]) {
@@ -171,13 +205,14 @@ impl Evidence {
         }
     }
 
-    /// What one look multiplies each bet by, or nothing if there is nothing to compare.
-    fn factors(&self, candidate: Counts, stable: Counts) -> Option<[f64; BETS]> {
+    /// The logarithm of what one look multiplies each bet by, or nothing if there is nothing to compare.
+    fn gains(&self, candidate: Counts, stable: Counts) -> Option<[f64; BETS]> {
         if self.skips(candidate, stable) {
             return None;
         }
-        let factor = |ratio| libm::exp(self.log_factor(ratio, candidate, stable)).min(self.cap);
-        Some(self.ratios.map(factor))
+        let (least, most) = (libm::log(FLOOR), libm::log(self.cap));
+        let gain = |ratio| self.log_factor(ratio, candidate, stable).clamp(least, most);
+        Some(self.ratios.map(gain))
     }
 
     fn skips(&self, candidate: Counts, stable: Counts) -> bool {

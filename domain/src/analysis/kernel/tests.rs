@@ -86,12 +86,12 @@ fn looks_without_requests_say_nothing() {
         errors: 10.0,
     };
 
-    assert!(!evidence.add(Counts::default(), some));
-    assert!(!evidence.add(some, Counts::default()));
+    assert!(evidence.add(Counts::default(), some).is_none());
+    assert!(evidence.add(some, Counts::default()).is_none());
     assert_eq!(evidence.value().to_bits(), 1.0f64.to_bits());
 
     let mut absolute = Evidence::restarting(at_most(0.0, 0.1), 1.0, PLANNED, CAP);
-    assert!(absolute.add(some, Counts::default()));
+    assert!(absolute.add(some, Counts::default()).is_some());
 }
 
 #[test]

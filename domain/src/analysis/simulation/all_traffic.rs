@@ -56,12 +56,10 @@ impl Service {
                 };
                 judge.begin_step(since, Some(step));
             }
-            judge.look(&Look {
-                index,
-                end: origin() + SignedDuration::from_secs(((index + 1) * self.look_s) as i64),
-                stable: self.counts(1.0 - share, self.rate, &mut random),
-                candidate: self.counts(share, rate, &mut random),
-            });
+            let end = origin() + SignedDuration::from_secs(((index + 1) * self.look_s) as i64);
+            let stable = self.counts(1.0 - share, self.rate, &mut random);
+            let candidate = self.counts(share, rate, &mut random);
+            judge.look(&Look::of_counts(index, end, stable, candidate));
             if judge.is_rollback() {
                 return Some(index.saturating_sub(beside));
             }

@@ -3,8 +3,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::counters::{Counts, Look};
 use super::judge::{Judge, Settings};
+use super::look::{Counts, Look};
 
 mod all_traffic;
 
@@ -37,12 +37,7 @@ fn judge(
     for index in 0..looks {
         let (candidate, stable) = counts(index);
         let end = origin() + settings.look * i32::try_from(index + 1).expect("few looks");
-        judge.look(&Look {
-            index,
-            end,
-            stable,
-            candidate,
-        });
+        judge.look(&Look::of_counts(index, end, stable, candidate));
         if judge.is_rollback() {
             return (judge, Some(index));
         }
@@ -226,18 +221,16 @@ fn health_is_proved_with_about_900_requests() {
             let mut judge = Judge::new(settings.clone(), origin());
             let mut index = 0;
             while !judge.is_proved() {
-                judge.look(&Look {
-                    index,
-                    end: origin() + settings.look * i32::try_from(index + 1).expect("few looks"),
-                    candidate: Counts {
-                        requests: 10.0,
-                        errors: poisson(&mut random, 0.01),
-                    },
-                    stable: Counts {
-                        requests: 990.0,
-                        errors: poisson(&mut random, 0.99),
-                    },
-                });
+                let candidate = Counts {
+                    requests: 10.0,
+                    errors: poisson(&mut random, 0.01),
+                };
+                let stable = Counts {
+                    requests: 990.0,
+                    errors: poisson(&mut random, 0.99),
+                };
+                let end = origin() + settings.look * i32::try_from(index + 1).expect("few looks");
+                judge.look(&Look::of_counts(index, end, stable, candidate));
                 index += 1;
             }
             index * 10

@@ -6,7 +6,9 @@ use crate::{
     rollout::{
         ladder::Ladder,
         phase::{Decision, Gate, Phase, Severity, Signal},
-        record::{Driver, Evidence, Pin, Record, SCHEMA, SIGNALS, State, Unreadable, Version, as_written},
+        record::{
+            Driver, Evidence, Pin, Record, SCHEMA, SHARES, SIGNALS, State, Unreadable, Version, as_written,
+        },
     },
     weight::Weight,
 };
@@ -140,6 +142,7 @@ impl Record {
             keep_old,
             whole: None,
             baseline: None,
+            shares: Vec::new(),
             signals: Vec::new(),
             state: State::Ready { step: 0 },
             evidence,
@@ -289,7 +292,18 @@ impl Record {
         next.generation += u64::from(raises_generation);
         next.sequence += 1;
         next.weight = next.weight_of_state();
+        if next.weight != self.weight {
+            next.share_from(by.at);
+        }
         Ok(next)
+    }
+
+    /// Notes the present share.
+    fn share_from(&mut self, at: Timestamp) {
+        if self.shares.len() >= SHARES {
+            self.shares.remove(0);
+        }
+        self.shares.push((at, self.weight));
     }
 
     fn enter(&mut self, course: Course, at: Timestamp) {
@@ -309,6 +323,7 @@ impl Record {
         // The candidate has had no user since the canary: its caches are cold again.
         self.evidence.warm_since = None;
         self.baseline = None;
+        self.shares.clear();
     }
 
     fn go(&mut self, by: By<'_>) {

@@ -22,6 +22,8 @@ pub enum Finding {
     Watch,
     /// Neither yes nor no.
     Hold,
+    /// Both versions are worse since a rise: no share until a person says on.
+    Precaution(String),
     /// Proved bad; the sentence for a person.
     Rollback(String),
 }
@@ -142,6 +144,12 @@ pub fn next(situation: &Situation<'_>) -> Action {
     if let Some(reason) = damage(record) {
         return Action::Move(Move::RollBack(reason));
     }
+    if let Finding::Precaution(sentence) = finding
+        && record.weight > Weight::ZERO
+        && record.weight < Weight::FULL
+    {
+        return Action::Move(Move::PauseByHand(sentence.clone()));
+    }
     // With all the traffic on the candidate a share of 0 is no safe place: stable may be small by now.
     let leave = |reason: String| {
         if record.weight == Weight::FULL {
@@ -183,7 +191,7 @@ pub fn next(situation: &Situation<'_>) -> Action {
     };
     let proved = match (finding, record.ladder.require()) {
         (Finding::Healthy, _) | (Finding::Watch, Require::NoHarm) => true,
-        (Finding::Watch | Finding::Hold | Finding::Rollback(_), _) => false,
+        (Finding::Watch | Finding::Hold | Finding::Precaution(_) | Finding::Rollback(_), _) => false,
     };
     if !proved || now.duration_since(since) < here.duration {
         return Action::Look;

@@ -132,8 +132,31 @@ pub struct Evidence {
     pub look: SignedDuration,
     /// `m` of the kernel: mean size of a cluster of errors, 1 to 20.
     pub cluster_size: f64,
+    /// The same of slow requests, where they are judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_cluster_size: Option<f64>,
+    /// The same of the team's own checks, where there are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_cluster_size: Option<f64>,
+    /// What stable did in the hours before the rollout, where the source has a past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Counts>,
     /// The candidate's first counted request: a new driver is no new warm-up.
     pub warm_since: Option<Timestamp>,
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        Self {
+            origin: Timestamp::UNIX_EPOCH,
+            look: SignedDuration::from_secs(15),
+            cluster_size: 1.0,
+            slow_cluster_size: None,
+            check_cluster_size: None,
+            before: None,
+            warm_since: None,
+        }
+    }
 }
 
 /// Who drives.
@@ -186,6 +209,10 @@ pub struct Record {
     /// What was counted of stable in this phase while it had traffic, for a source that cannot be asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Counts>,
+    /// Since when the candidate has had which share in this phase, the newest [`SHARES`]: what the share of the traffic
+    /// and damage to both versions are judged by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<(Timestamp, Weight)>,
     /// What was reported from outside; the newest [`SIGNALS`].
     pub signals: Vec<Signal>,
     /// Where in it.
@@ -197,6 +224,9 @@ pub struct Record {
     /// Who drives.
     pub driver: Driver,
 }
+
+/// So many shares are kept: a plan has fewer steps, and a record must fit where it is kept.
+pub const SHARES: usize = 16;
 
 /// So many signals are kept: a record is to stay small, and the journal has all of them.
 pub const SIGNALS: usize = 8;

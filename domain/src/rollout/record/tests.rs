@@ -34,13 +34,14 @@ pub(crate) fn record(state: State) -> Record {
         keep_old: SignedDuration::ZERO,
         whole: None,
         baseline: None,
+        shares: Vec::new(),
         signals: Vec::new(),
         state,
         evidence: Evidence {
             origin: at(0),
             look: SignedDuration::from_secs(15),
             cluster_size: 1.0,
-            warm_since: None,
+            ..Evidence::default()
         },
         pin: Pin {
             hash: "abc".to_owned(),

@@ -162,7 +162,7 @@ pub(super) fn start() -> Start {
             origin: at(0),
             look: SignedDuration::from_secs(15),
             cluster_size: 1.0,
-            warm_since: None,
+            ..Evidence::default()
         },
         pin: pin(),
     }

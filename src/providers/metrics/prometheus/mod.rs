@@ -12,22 +12,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use reqwest::{Client, RequestBuilder, Url};
-use rollgate_domain::analysis::{Samples, Series, Side};
+use rollgate_domain::analysis::{CheckSamples, Samples, Series, Side};
 
 use self::answer::{Point, Range, Row};
 use self::window::{pieces, range_query};
-use super::series::{count, instance, key};
-use super::{Counters, Metrics, Selector, http};
+use super::histogram::{Bucket, histograms};
+use super::selectors::Selectors;
+use super::series::{Labels, check_count, instance, key};
+use super::{Measures, Metrics, Selector, http};
 
 /// A source that takes longer is not one to judge by; Prometheus itself stops at 2 min.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// So many checks are asked for at once.
+const ABREAST: usize = 8;
+
 /// Room for six hours of some 1,700 series at 15 s, and a bound on memory.
 const MAX_ANSWER: usize = 64 << 20;
 
-/// Two counters on one server.
+/// Counters, histograms and gauges on one server.
 pub struct Prometheus {
     client: Client,
     root: Url,
@@ -37,14 +44,28 @@ pub struct Prometheus {
     stable: String,
     candidate: String,
     /// As the plan gives them.
-    plain: Counters,
+    plain: Selectors,
     /// Of the two versions only.
-    narrowed: Counters,
+    narrowed: Selectors,
     timeout: Duration,
 }
 
 /// Series under construction, by key.
-type Collected = BTreeMap<String, Series>;
+type Collected = BTreeMap<String, Found>;
+
+/// One series of one of the two versions.
+struct Found {
+    labels: Labels,
+    side: Side,
+    points: Vec<(Timestamp, f64)>,
+}
+
+/// What the numbers of a series may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Counter,
+    Gauge,
+}
 
 impl Prometheus {
     /// A source that finds the two versions by the values `stable` and `candidate` of `version_label`.
@@ -58,7 +79,7 @@ impl Prometheus {
     pub fn new(
         url: &str,
         version_label: &str,
-        counters: &Counters,
+        measures: &Measures,
         stable: &str,
         candidate: &str,
         timeout: Duration,
@@ -82,6 +103,7 @@ impl Prometheus {
                 .narrowed(version_label, &[stable, candidate])
                 .with_context(|| format!("version label {version_label:?}"))
         };
+        let plain = Selectors::read(measures)?;
         Ok(Self {
             client: http::client(timeout)?,
             shown: http::shown(&root),
@@ -89,33 +111,112 @@ impl Prometheus {
             version_label: version_label.into(),
             stable: stable.into(),
             candidate: candidate.into(),
-            plain: counters.clone(),
-            narrowed: Counters {
-                requests: narrow("requests", &counters.requests)?,
-                errors: narrow("errors", &counters.errors)?,
-            },
+            narrowed: plain.map(&narrow)?,
+            plain,
             timeout,
         })
     }
 
-    async fn counter(&self, selector: &Selector, from: Timestamp, to: Timestamp) -> Result<Vec<Series>> {
+    async fn found(
+        &self,
+        selector: &Selector,
+        sort: Sort,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Found>> {
         let mut collected = Collected::new();
         for (from, to) in pieces(from, to) {
             let query = range_query(selector, from, to);
             let rows: Vec<Range> = self.query(&query, to).await?;
             for row in rows {
-                self.collect(&mut collected, row, from, to)
+                self.collect(&mut collected, row, sort, from, to)
                     .with_context(|| format!("read what {} answered to {query}", self.shown))?;
             }
         }
         Ok(collected
             .into_values()
-            .filter(|series| !series.points.is_empty())
+            .filter(|found| !found.points.is_empty())
             .collect())
     }
 
+    async fn series(
+        &self,
+        selector: &Selector,
+        sort: Sort,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Series>> {
+        let by = self.narrowed.by.as_deref();
+        let series = |Found { labels, side, points }| Series {
+            key: key(&labels),
+            instance: instance(&labels).into(),
+            side,
+            group: by.and_then(|by| labels.get(by)).cloned().unwrap_or_default(),
+            points,
+            ..Series::default()
+        };
+        let found = self.found(selector, sort, from, to).await?;
+        Ok(found.into_iter().map(series).collect())
+    }
+
+    async fn latency(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<rollgate_domain::analysis::Histogram>> {
+        let Some(selector) = &self.narrowed.latency else {
+            return Ok(Vec::new());
+        };
+        let buckets = selector.suffixed("_bucket");
+        let found = self.found(&buckets, Sort::Counter, from, to).await?;
+        let bucket = |Found { labels, side, points }| Bucket {
+            instance: instance(&labels).into(),
+            labels,
+            side,
+            points,
+        };
+        histograms(found.into_iter().map(bucket).collect())
+            .with_context(|| format!("read what {} answered to {buckets}", self.shown))
+    }
+
+    async fn gauges(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Vec<Series>>> {
+        let asked = self.narrowed.gauges.iter();
+        try_join_all(asked.map(|gauge| self.series(gauge, Sort::Gauge, from, to))).await
+    }
+
+    async fn checks(&self, from: Timestamp, to: Timestamp) -> Result<Vec<CheckSamples>> {
+        let asked: Vec<BoxFuture<'_, Result<CheckSamples>>> = self
+            .narrowed
+            .checks
+            .iter()
+            .map(|check| self.check(check, from, to).boxed())
+            .collect();
+        // A few at a time: 200 checks must not be 400 connections.
+        stream::iter(asked).buffered(ABREAST).try_collect().await
+    }
+
+    async fn check(
+        &self,
+        [good, total]: &[Selector; 2],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<CheckSamples> {
+        let (good, total) = tokio::try_join!(
+            self.series(good, Sort::Counter, from, to),
+            self.series(total, Sort::Counter, from, to)
+        )?;
+        Ok(CheckSamples { good, total })
+    }
+
     /// Adds the samples of one series with `from < t <= to`; Prometheus' own range may include `from`.
-    fn collect(&self, into: &mut Collected, row: Range, from: Timestamp, to: Timestamp) -> Result<()> {
+    fn collect(
+        &self,
+        into: &mut Collected,
+        row: Range,
+        sort: Sort,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<()> {
         let Range {
             metric,
             values,
@@ -130,9 +231,8 @@ impl Prometheus {
             Some(version) if *version == self.candidate => Side::Candidate,
             _ => return Ok(()),
         };
-        let new = || Series {
-            key: key.clone(),
-            instance: instance(&metric).into(),
+        let new = || Found {
+            labels: metric,
             side,
             points: Vec::new(),
         };
@@ -147,8 +247,10 @@ impl Prometheus {
             {
                 bail!("{key}: the sample of {time} comes after that of {last}");
             }
-            let value = count(value).with_context(|| format!("{key} at {time}"))?;
-            points.extend(value.map(|value| (time, value)));
+            if sort == Sort::Counter {
+                check_count(value).with_context(|| format!("{key} at {time}"))?;
+            }
+            points.push((time, value));
         }
         Ok(())
     }
@@ -199,10 +301,21 @@ impl Prometheus {
 #[async_trait::async_trait]
 impl Metrics for Prometheus {
     async fn samples(&self, from: Timestamp, to: Timestamp) -> Result<Samples> {
-        let Counters { requests, errors } = &self.narrowed;
-        let (requests, errors) =
-            tokio::try_join!(self.counter(requests, from, to), self.counter(errors, from, to))?;
-        Ok(Samples { requests, errors })
+        let Selectors { requests, errors, .. } = &self.narrowed;
+        let (requests, errors, latency, gauges, checks) = tokio::try_join!(
+            self.series(requests, Sort::Counter, from, to),
+            self.series(errors, Sort::Counter, from, to),
+            self.latency(from, to),
+            self.gauges(from, to),
+            self.checks(from, to)
+        )?;
+        Ok(Samples {
+            requests,
+            errors,
+            latency,
+            checks,
+            gauges,
+        })
     }
 
     fn has_past(&self) -> bool {
@@ -222,15 +335,16 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn counters() -> Counters {
-        Counters {
-            requests: "up".parse().unwrap(),
-            errors: "up{code=~\"5..\"}".parse().unwrap(),
+    fn measures() -> Measures {
+        Measures {
+            requests: "up".into(),
+            errors: "up{code=~\"5..\"}".into(),
+            ..Measures::default()
         }
     }
 
     fn source(url: &str, label: &str, stable: &str, candidate: &str) -> Result<Prometheus> {
-        Prometheus::new(url, label, &counters(), stable, candidate, TIMEOUT)
+        Prometheus::new(url, label, &measures(), stable, candidate, TIMEOUT)
     }
 
     fn row(version: &str, values: &[(i64, f64)]) -> Range {
@@ -250,36 +364,37 @@ mod tests {
         let source = source("http://h", "version", "v1", "v2").unwrap();
         let mut collected = Collected::new();
         for row in [
-            row(
-                "v1",
-                &[(10, 1.0), (11, 2.0), (12, f64::NAN), (20, 4.0), (21, 5.0)],
-            ),
+            row("v1", &[(10, 1.0), (11, 2.0), (20, 4.0), (21, 5.0)]),
             row("v2", &[(15, 7.0)]),
             row("v3", &[(15, 9.0)]),
         ] {
-            source.collect(&mut collected, row, at(10), at(20)).unwrap();
+            source
+                .collect(&mut collected, row, Sort::Counter, at(10), at(20))
+                .unwrap();
         }
         // The next piece of the window goes on where this one ends.
+        let rest = row("v1", &[(20, 4.0), (21, 5.0)]);
         source
-            .collect(&mut collected, row("v1", &[(20, 4.0), (21, 5.0)]), at(20), at(30))
+            .collect(&mut collected, rest, Sort::Counter, at(20), at(30))
             .unwrap();
 
-        let series: Vec<_> = collected.into_values().collect();
+        let series: Vec<_> = collected
+            .into_values()
+            .map(|found| (key(&found.labels), found.side, found.points))
+            .collect();
         assert_eq!(
             series,
             [
-                Series {
-                    key: r#"up{instance="a:1",version="v1"}"#.into(),
-                    instance: "a:1".into(),
-                    side: Side::Stable,
-                    points: vec![(at(11), 2.0), (at(20), 4.0), (at(21), 5.0)],
-                },
-                Series {
-                    key: r#"up{instance="a:1",version="v2"}"#.into(),
-                    instance: "a:1".into(),
-                    side: Side::Candidate,
-                    points: vec![(at(15), 7.0)],
-                },
+                (
+                    r#"up{instance="a:1",version="v1"}"#.to_owned(),
+                    Side::Stable,
+                    vec![(at(11), 2.0), (at(20), 4.0), (at(21), 5.0)],
+                ),
+                (
+                    r#"up{instance="a:1",version="v2"}"#.to_owned(),
+                    Side::Candidate,
+                    vec![(at(15), 7.0)],
+                ),
             ]
         );
     }
@@ -289,7 +404,7 @@ mod tests {
         let source = source("http://h", "version", "v1", "v2").unwrap();
         let collect = |row| {
             let error = source
-                .collect(&mut Collected::new(), row, at(0), at(20))
+                .collect(&mut Collected::new(), row, Sort::Counter, at(0), at(20))
                 .unwrap_err();
             format!("{error:#}")
         };

@@ -25,13 +25,15 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use reqwest::{Client, Url, header};
-use rollgate_domain::analysis::{Samples, Series, Side};
+use rollgate_domain::analysis::{CheckSamples, Samples, Series, Side};
 use tokio::task::JoinSet;
 
 use self::patience::forgive;
-use self::seen::{Seen, seen};
+use self::seen::{Chosen, Seen, seen};
+use super::histogram::{Bucket, histograms};
+use super::selectors::Selectors;
 use super::series::{check_errors, key, nothing};
-use super::{Counters, Metrics, Selector, http};
+use super::{Measures, Metrics, Selector, http};
 
 /// Pages are made in memory and near: slower is broken.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
@@ -39,11 +41,11 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 /// Ten times a large page; a bound on memory.
 const MAX_PAGE: usize = 16 << 20;
 
-/// Two counters on the pages of two backends.
+/// Counters, histograms and gauges on the pages of two backends.
 pub struct Scrape {
     client: Client,
     pages: Vec<Page>,
-    counters: Counters,
+    selectors: Selectors,
     timeout: Duration,
     /// When each page last answered well, or was first asked.
     good: Mutex<BTreeMap<String, Timestamp>>,
@@ -67,7 +69,7 @@ impl Scrape {
     /// A backend has no pages, an address is none, or a page belongs to both.
     pub fn new(
         pages: &BTreeMap<String, Vec<String>>,
-        counters: &Counters,
+        measures: &Measures,
         stable: &str,
         candidate: &str,
         timeout: Duration,
@@ -87,7 +89,7 @@ impl Scrape {
         Ok(Self {
             client: http::client(timeout)?,
             pages: checked,
-            counters: counters.clone(),
+            selectors: Selectors::read(measures)?,
             timeout,
             good: Mutex::default(),
         })
@@ -97,9 +99,9 @@ impl Scrape {
     async fn read_all(&self) -> Answers {
         let mut tasks = JoinSet::new();
         for (index, page) in self.pages.iter().cloned().enumerate() {
-            let (client, counters, timeout) = (self.client.clone(), self.counters.clone(), self.timeout);
+            let (client, selectors, timeout) = (self.client.clone(), self.selectors.clone(), self.timeout);
             tasks.spawn(async move {
-                let seen = read(&client, &page, &counters, timeout).await;
+                let seen = read(&client, &page, &selectors, timeout).await;
                 let asked = || format!("scrape {}", page.shown);
                 (index, seen.with_context(asked))
             });
@@ -118,18 +120,15 @@ impl Scrape {
 impl Metrics for Scrape {
     async fn samples(&self, from: Timestamp, to: Timestamp) -> Result<Samples> {
         if from >= to {
-            return Ok(Samples {
-                requests: Vec::new(),
-                errors: Vec::new(),
-            });
+            return Ok(Samples::default());
         }
         let answers = self.read_all().await;
         let answers = {
             let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
             forgive(answers, &mut good, to)?
         };
-        check_requests(&answers, &self.counters.requests)?;
-        to_samples(answers, to)
+        check_requests(&answers, &self.selectors.requests)?;
+        self.to_samples(answers, to)
     }
 
     fn has_past(&self) -> bool {
@@ -143,7 +142,7 @@ impl Metrics for Scrape {
             .into_iter()
             .map(|(page, seen)| Ok((page, seen?)))
             .collect::<Result<_>>()?;
-        check_requests(&answers, &self.counters.requests)?;
+        check_requests(&answers, &self.selectors.requests)?;
         let labels = |(_, seen): &(Page, Seen)| {
             seen.requests
                 .iter()
@@ -151,14 +150,14 @@ impl Metrics for Scrape {
                 .collect::<Vec<_>>()
         };
         check_errors(
-            &self.counters.requests,
-            &self.counters.errors,
+            &self.selectors.requests,
+            &self.selectors.errors,
             &answers.iter().flat_map(labels).collect::<Vec<_>>(),
         )
     }
 }
 
-async fn read(client: &Client, page: &Page, counters: &Counters, timeout: Duration) -> Result<Seen> {
+async fn read(client: &Client, page: &Page, selectors: &Selectors, timeout: Duration) -> Result<Seen> {
     let request = client
         .get(page.url.clone())
         .header(header::ACCEPT, "text/plain; version=0.0.4");
@@ -166,7 +165,7 @@ async fn read(client: &Client, page: &Page, counters: &Counters, timeout: Durati
     if !reply.status.is_success() {
         return Err(reply.refusal(&http::quote(&reply.body)));
     }
-    seen(&page::samples(&reply.body)?, counters, &page.shown)
+    seen(&page::samples(&reply.body)?, selectors, &page.shown)
 }
 
 /// Refuses pages of which no stable one has the requests counter: a misspelt name looks like silence.
@@ -184,41 +183,73 @@ fn check_requests(answers: &[(Page, Seen)], requests: &Selector) -> Result<()> {
     bail!("{}: {}", pages.join(", "), nothing(requests, other, &names));
 }
 
-fn to_samples(answers: Vec<(Page, Seen)>, to: Timestamp) -> Result<Samples> {
-    let mut samples = Samples {
-        requests: Vec::new(),
-        errors: Vec::new(),
-    };
-    for (
-        page,
-        Seen {
-            requests,
-            errors,
-            other: _,
-            names: _,
-        },
-    ) in answers
-    {
-        for (found, series) in [(requests, &mut samples.requests), (errors, &mut samples.errors)] {
-            series.extend(found.into_iter().map(|(labels, value)| Series {
-                key: key(&labels),
+impl Scrape {
+    fn to_samples(&self, answers: Vec<(Page, Seen)>, to: Timestamp) -> Result<Samples> {
+        let mut samples = Samples {
+            checks: vec![CheckSamples::default(); self.selectors.checks.len()],
+            gauges: vec![Vec::new(); self.selectors.gauges.len()],
+            ..Samples::default()
+        };
+        let mut buckets = Vec::new();
+        for (page, seen) in answers {
+            let Seen {
+                requests,
+                errors,
+                latency,
+                gauges,
+                checks,
+                other: _,
+                names: _,
+            } = seen;
+            let put = |found: Chosen, into: &mut Vec<Series>| {
+                into.extend(
+                    found
+                        .into_iter()
+                        .map(|(labels, value)| self.series(&page, &labels, (to, value))),
+                );
+            };
+            put(requests, &mut samples.requests);
+            put(errors, &mut samples.errors);
+            for (found, into) in gauges.into_iter().zip(&mut samples.gauges) {
+                put(found, into);
+            }
+            for ([good, total], into) in checks.into_iter().zip(&mut samples.checks) {
+                put(good, &mut into.good);
+                put(total, &mut into.total);
+            }
+            buckets.extend(latency.into_iter().map(|(labels, value)| Bucket {
+                labels,
                 instance: page.shown.clone(),
                 side: page.side,
                 points: vec![(to, value)],
             }));
         }
+        samples.latency = histograms(buckets)?;
+        Ok(samples)
     }
-    Ok(samples)
+
+    fn series(&self, page: &Page, labels: &super::series::Labels, point: (Timestamp, f64)) -> Series {
+        let group = self.selectors.by.as_ref().and_then(|by| labels.get(by));
+        Series {
+            key: key(labels),
+            instance: page.shown.clone(),
+            side: page.side,
+            group: group.cloned().unwrap_or_default(),
+            points: vec![point],
+            ..Series::default()
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn counters(requests: &str, errors: &str) -> Counters {
-        Counters {
-            requests: requests.parse().unwrap(),
-            errors: errors.parse().unwrap(),
+    fn measures(requests: &str, errors: &str) -> Measures {
+        Measures {
+            requests: requests.into(),
+            errors: errors.into(),
+            ..Measures::default()
         }
     }
 
@@ -227,7 +258,7 @@ mod tests {
         let read = |text: &str, requests: &str| {
             seen(
                 &page::samples(text.as_bytes()).unwrap(),
-                &counters(requests, "e"),
+                &Selectors::read(&measures(requests, "e")).unwrap(),
                 "http://s1",
             )
             .unwrap()
@@ -263,8 +294,8 @@ mod tests {
                     urls.iter().map(|url| (*url).to_owned()).collect(),
                 )
             });
-            let counters = counters("n", "n{code=~\"5..\"}");
-            let source = Scrape::new(&pages.collect(), &counters, "blue", "green", TIMEOUT);
+            let measures = measures("n", "n{code=~\"5..\"}");
+            let source = Scrape::new(&pages.collect(), &measures, "blue", "green", TIMEOUT);
             source
                 .map(|_| ())
                 .map_err(|error| format!("{error:#}"))

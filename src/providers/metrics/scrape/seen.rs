@@ -1,19 +1,27 @@
-//! What a page says of the two counters. Pure.
+//! What a page says of what is measured. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::super::Selector;
 use super::super::selector::NAME;
-use super::super::series::{Labels, count, key};
-use super::super::{Counters, Selector};
+use super::super::selectors::Selectors;
+use super::super::series::{Labels, check_count, key};
 use super::page::Sample;
+
+/// The values of the series that a selector means.
+pub(super) type Chosen = Vec<(Labels, f64)>;
 
 /// What a page said of interest.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    pub(super) requests: Vec<(Labels, f64)>,
-    pub(super) errors: Vec<(Labels, f64)>,
+    pub(super) requests: Chosen,
+    pub(super) errors: Chosen,
+    /// Each bucket of the histogram.
+    pub(super) latency: Chosen,
+    pub(super) gauges: Vec<Chosen>,
+    pub(super) checks: Vec<[Chosen; 2]>,
     /// A sample of the requests' metric that the selector does not mean.
     pub(super) other: Option<Labels>,
     /// Names of all metrics, kept only if there are no requests: for the message.
@@ -24,12 +32,38 @@ pub(super) struct Seen {
 ///
 /// # Errors
 ///
-/// A chosen sample is infinite, below zero, or there twice.
-pub(super) fn seen(samples: &[Sample<'_>], counters: &Counters, instance: &str) -> Result<Seen> {
-    let Counters { requests, errors } = counters;
+/// A chosen sample of a counter is infinite or below zero, or one is there twice.
+pub(super) fn seen(samples: &[Sample<'_>], selectors: &Selectors, instance: &str) -> Result<Seen> {
+    let Selectors {
+        requests,
+        errors,
+        by: _,
+        latency,
+        gauges,
+        checks,
+    } = selectors;
+    let counter = |selector: &Selector| -> Result<Chosen> {
+        let chosen = chosen(samples, selector, instance)?;
+        for (labels, value) in &chosen {
+            check_count(*value).with_context(|| key(labels))?;
+        }
+        Ok(chosen.into_iter().filter(|(_, value)| !value.is_nan()).collect())
+    };
     let mut seen = Seen {
-        requests: chosen(samples, requests, instance)?,
-        errors: chosen(samples, errors, instance)?,
+        requests: counter(requests)?,
+        errors: counter(errors)?,
+        latency: match latency {
+            Some(latency) => counter(&latency.suffixed("_bucket"))?,
+            None => Vec::new(),
+        },
+        gauges: gauges
+            .iter()
+            .map(|gauge| chosen(samples, gauge, instance))
+            .collect::<Result<_>>()?,
+        checks: checks
+            .iter()
+            .map(|[good, total]| Ok([counter(good)?, counter(total)?]))
+            .collect::<Result<_>>()?,
         ..Seen::default()
     };
     if seen.requests.is_empty() {
@@ -45,7 +79,7 @@ pub(super) fn seen(samples: &[Sample<'_>], counters: &Counters, instance: &str) 
     Ok(seen)
 }
 
-fn chosen(samples: &[Sample<'_>], selector: &Selector, instance: &str) -> Result<Vec<(Labels, f64)>> {
+fn chosen(samples: &[Sample<'_>], selector: &Selector, instance: &str) -> Result<Chosen> {
     let mut chosen = BTreeMap::new();
     for sample in samples {
         // Most lines of a page are other metrics.
@@ -61,8 +95,7 @@ fn chosen(samples: &[Sample<'_>], selector: &Selector, instance: &str) -> Result
             continue;
         }
         let labels = labels(sample, instance);
-        let value = count(sample.value).with_context(|| key(&labels))?;
-        if let Some(twice) = value.and_then(|value| chosen.insert(labels.clone(), value)) {
+        if let Some(twice) = chosen.insert(labels.clone(), sample.value) {
             bail!("{} stands there twice, once with {twice}", key(&labels));
         }
     }
@@ -82,16 +115,18 @@ fn labels(sample: &Sample<'_>, instance: &str) -> Labels {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::Measures;
     use super::super::page;
     use super::*;
 
     fn look(page: &str, requests: &str) -> Result<Seen> {
         seen(
             &page::samples(page.as_bytes())?,
-            &Counters {
-                requests: requests.parse()?,
-                errors: "n{code=~\"5..\"}".parse()?,
-            },
+            &Selectors::read(&Measures {
+                requests: requests.into(),
+                errors: "n{code=~\"5..\"}".into(),
+                ..Measures::default()
+            })?,
             "http://s1",
         )
     }

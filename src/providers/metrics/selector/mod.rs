@@ -59,6 +59,18 @@ impl Selector {
             .map(|matcher| matcher.value.as_str())
     }
 
+    /// The same selector of the metric whose name is longer by `suffix`: a histogram's buckets.
+    #[must_use]
+    pub fn suffixed(&self, suffix: &str) -> Self {
+        let mut suffixed = self.clone();
+        for matcher in &mut suffixed.matchers {
+            if matcher.label == NAME && matches!(matcher.test, Test::Equal) {
+                matcher.value.push_str(suffix);
+            }
+        }
+        suffixed
+    }
+
     /// Whether the selector says anything about `label`.
     #[must_use]
     pub fn names(&self, label: &str) -> bool {

@@ -172,7 +172,7 @@ mod tests {
                 origin: Timestamp::UNIX_EPOCH,
                 look: SignedDuration::from_secs(15),
                 cluster_size: 1.0,
-                warm_since: None,
+                ..Evidence::default()
             },
             pin: Pin {
                 hash: String::new(),

@@ -60,7 +60,7 @@ fn record(percent: u8) -> Record {
             origin: Timestamp::UNIX_EPOCH,
             look: SignedDuration::from_secs(15),
             cluster_size: 1.0,
-            warm_since: None,
+            ..Evidence::default()
         },
         pin: Pin {
             hash: String::new(),

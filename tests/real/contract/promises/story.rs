@@ -49,7 +49,7 @@ pub(super) fn start<B: Bed>([stable, candidate]: [&str; 2]) -> Start {
             origin: Timestamp::UNIX_EPOCH,
             look: SignedDuration::from_secs(15),
             cluster_size: 1.0,
-            warm_since: None,
+            ..Evidence::default()
         },
         pin: Pin {
             hash: String::new(),

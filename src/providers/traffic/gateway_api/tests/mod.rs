@@ -103,7 +103,7 @@ fn record(moves: impl IntoIterator<Item = Move>) -> Record {
             origin: by.at,
             look: jiff::SignedDuration::from_secs(15),
             cluster_size: 1.0,
-            warm_since: None,
+            ..Evidence::default()
         },
         pin: Pin {
             hash: "abc".to_owned(),

@@ -1,13 +1,21 @@
-//! Raw counter samples become counts per look.
+//! Raw samples become looks.
 //!
 //! In: what a metric source answered, in any pieces. Out: looks of fixed length on an absolute grid,
-//! each with the requests and errors of both versions. Differences are taken per series and belong to
+//! each with what both versions did in it. Differences are taken per series and belong to
 //! the look of the later sample, so a missing scrape is no gap: the next difference covers it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+
+use self::busiest::Busiest;
+use self::heard::Heard;
+use super::distribution::Distribution;
+use super::look::{Counts, Look, Measured};
+use super::samples::{Histogram, Kind, Samples, Series, Side};
+
+mod busiest;
+mod heard;
 
 /// A new target's first sample is its baseline if it comes within this many looks of the first sample
 /// of all: targets are scraped at different moments of the interval, and one scrape may be missing.
@@ -18,78 +26,29 @@ const STAGGER_LOOKS: i128 = 2;
 /// Counts are whole numbers anyway; a counter with fractions loses less than a thousandth.
 const STEPS: f64 = 1024.0;
 
-/// The version that served a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// The version that is known to be good.
-    Stable,
-    /// The version on trial.
-    Candidate,
-}
-
-/// Raw samples of one series of one counter, in time order, without NaN.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Series {
-    /// All labels in canonical form: the name of the series.
-    pub key: String,
-    /// The process that was asked; empty if the source does not say.
-    pub instance: String,
-    /// The version it runs.
-    pub side: Side,
-    /// Time and value of the counter, events since its process began.
-    pub points: Vec<(Timestamp, f64)>,
-}
-
-/// What a source answered for one stretch of time.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Samples {
-    /// The counter of all requests.
-    pub requests: Vec<Series>,
-    /// The counter of requests that ended in an error.
-    pub errors: Vec<Series>,
-}
-
-/// Requests and errors of one version in one stretch of time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Requests, 0 or more.
-    pub requests: f64,
-    /// Requests that ended in an error, 0 or more.
-    pub errors: f64,
-}
-
-impl Counts {
-    /// Share of requests that failed, 0 to 1; nothing without requests.
-    pub fn rate(&self) -> Option<f64> {
-        (self.requests > 0.0).then(|| (self.errors / self.requests).min(1.0))
-    }
-}
-
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.requests += other.requests;
-        self.errors += other.errors;
-    }
-}
-
-/// What both versions did in one closed interval of the grid.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Look {
-    /// Place on the grid, 0 for the first look after the origin.
-    pub index: u64,
-    /// The look holds samples up to and including this moment.
-    pub end: Timestamp,
-    /// Counts of stable.
-    pub stable: Counts,
-    /// Counts of the candidate.
-    pub candidate: Counts,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Counter {
     Requests,
     Errors,
+    Good(usize),
+    Total(usize),
+}
+
+/// A look that is not closed yet.
+#[derive(Clone, Debug, Default)]
+struct Open {
+    stable: Measured,
+    candidate: Measured,
+    dropped: u64,
+}
+
+impl Open {
+    fn of(&mut self, side: Side) -> &mut Measured {
+        match side {
+            Side::Stable => &mut self.stable,
+            Side::Candidate => &mut self.candidate,
+        }
+    }
 }
 
 type Target = (Side, String);
@@ -100,7 +59,11 @@ pub struct Tally {
     origin: Timestamp,
     look: SignedDuration,
     last: BTreeMap<(Counter, Side, String), (Timestamp, f64)>,
-    open: BTreeMap<u64, (Counts, Counts)>,
+    last_latency: BTreeMap<(Side, String), (Timestamp, Distribution)>,
+    last_gauge: BTreeMap<(usize, Side, String), Timestamp>,
+    open: BTreeMap<u64, Open>,
+    heard: Heard,
+    busiest: Busiest,
     next: u64,
     oldest: Option<Timestamp>,
     newest: BTreeMap<Side, Timestamp>,
@@ -121,7 +84,11 @@ impl Tally {
             origin,
             look: look.max(SignedDuration::from_millis(1)),
             last: BTreeMap::new(),
+            last_latency: BTreeMap::new(),
+            last_gauge: BTreeMap::new(),
             open: BTreeMap::new(),
+            heard: Heard::default(),
+            busiest: Busiest::default(),
             next: 0,
             oldest: None,
             newest: BTreeMap::new(),
@@ -160,6 +127,22 @@ impl Tally {
         for series in &samples.errors {
             self.add_series(Counter::Errors, series);
         }
+        for histogram in &samples.latency {
+            self.add_histogram(histogram);
+        }
+        for (place, check) in samples.checks.iter().enumerate() {
+            for series in &check.good {
+                self.add_series(Counter::Good(place), series);
+            }
+            for series in &check.total {
+                self.add_series(Counter::Total(place), series);
+            }
+        }
+        for (place, gauge) in samples.gauges.iter().enumerate() {
+            for series in gauge {
+                self.add_gauge(place, series);
+            }
+        }
     }
 
     /// Closes all looks that end at or before `until`, in order, empty ones too.
@@ -172,12 +155,30 @@ impl Tally {
             if end > until {
                 return closed;
             }
-            let (stable, candidate) = self.open.remove(&self.next).unwrap_or_default();
+            let mut open = self.open.remove(&self.next).unwrap_or_default();
+            for side in [Side::Stable, Side::Candidate] {
+                let complete = self.heard.close(self.next, side);
+                let measured = open.of(side);
+                measured.complete = complete;
+                measured.latency = std::mem::take(&mut measured.latency).trimmed();
+                // Good was counted by its own series: what is left of all is what was not.
+                for check in &mut measured.checks {
+                    check.errors = (check.requests - check.errors).max(0.0);
+                }
+            }
+            self.busiest
+                .close(&mut open.stable.groups, &mut open.candidate.groups);
+            let Open {
+                stable,
+                candidate,
+                dropped,
+            } = open;
             closed.push(Look {
                 index: self.next,
                 end,
                 stable,
                 candidate,
+                dropped,
             });
             self.next += 1;
         }
@@ -230,29 +231,113 @@ impl Tally {
                 continue;
             }
             if !is_count(value) {
-                self.dropped += 1;
+                self.drop_sample(time);
                 continue;
             }
             let difference = match last {
+                _ if series.kind == Kind::Increment => value,
                 Some((_, before)) if value < before => {
                     if counter == Counter::Requests {
-                        // A process has many series; that they all fall in one scrape is one restart.
-                        self.restarts
-                            .insert(((series.side, series.instance.clone()), time));
+                        self.restart((series.side, series.instance.clone()), time);
                     }
                     value
                 }
                 Some((_, before)) => value - before,
-                None if self.began_at_zero(series, time) => value,
+                None if self.began_at_zero(series.side, &series.instance, time) => value,
                 None => 0.0,
             };
             last = Some((time, value));
             let newest = self.newest.entry(series.side).or_insert(time);
             *newest = time.max(*newest);
-            self.count(counter, series.side, time, difference);
+            if counter == Counter::Requests
+                && let Some(index) = self.index(time)
+            {
+                self.heard.at(index.max(self.next), series.side, &series.instance);
+            }
+            self.count(counter, series, time, difference);
         }
         if let Some(last) = last {
             self.last.insert(name, last);
+        }
+    }
+
+    fn add_histogram(&mut self, histogram: &Histogram) {
+        let Histogram {
+            key,
+            instance,
+            side,
+            kind,
+            points,
+        } = histogram;
+        let name = (*side, key.clone());
+        let mut last = self.last_latency.remove(&name);
+        for (time, now) in points {
+            if last.as_ref().is_some_and(|(seen, _)| time <= seen) {
+                continue;
+            }
+            let added = match &last {
+                _ if *kind == Kind::Increment => now.clone(),
+                Some((_, before)) => now.since(before),
+                None if self.began_at_zero(*side, instance, *time) => now.clone(),
+                None => Distribution::default(),
+            };
+            last = Some((*time, now.clone()));
+            if added.total() > 0.0
+                && let Some(index) = self.index(*time)
+            {
+                let open = self.open.entry(index.max(self.next)).or_default();
+                open.of(*side).latency.add(&added);
+            }
+        }
+        if let Some(last) = last {
+            self.last_latency.insert(name, last);
+        }
+    }
+
+    fn add_gauge(&mut self, place: usize, series: &Series) {
+        let name = (place, series.side, series.key.clone());
+        let mut last = self.last_gauge.get(&name).copied();
+        for &(time, value) in &series.points {
+            if last.is_some_and(|seen| time <= seen) {
+                continue;
+            }
+            last = Some(time);
+            if !value.is_finite() {
+                self.drop_sample(time);
+                continue;
+            }
+            let Some(index) = self.index(time) else { continue };
+            let open = self.open.entry(index.max(self.next)).or_default();
+            let gauges = &mut open.of(series.side).gauges;
+            if gauges.len() <= place {
+                gauges.resize_with(place + 1, BTreeMap::new);
+            }
+            // A process with several series of one gauge is judged by each of them.
+            gauges[place]
+                .entry(series.instance.clone())
+                .or_default()
+                .push(value);
+        }
+        if let Some(last) = last {
+            self.last_gauge.insert(name, last);
+        }
+    }
+
+    fn drop_sample(&mut self, time: Timestamp) {
+        self.dropped += 1;
+        if let Some(index) = self.index(time) {
+            self.open.entry(index.max(self.next)).or_default().dropped += 1;
+        }
+    }
+
+    /// A process has many series; that they all fall in one scrape is one restart.
+    fn restart(&mut self, target: Target, time: Timestamp) {
+        if self.restarts.insert((target.clone(), time))
+            && let Some(index) = self.index(time)
+        {
+            let open = self.open.entry(index.max(self.next)).or_default();
+            let (side, instance) = target;
+            *open.of(side).restarts.entry(instance).or_default() += 1;
         }
     }
 
@@ -260,8 +345,8 @@ impl Tally {
     ///
     /// So it did if its target was watched before without it, as with the first error of a process,
     /// or if the whole target is new.
-    fn began_at_zero(&self, series: &Series, time: Timestamp) -> bool {
-        let target = self.targets.get(&(series.side, series.instance.clone()));
+    fn began_at_zero(&self, side: Side, instance: &str, time: Timestamp) -> bool {
+        let target = self.targets.get(&(side, instance.to_owned()));
         let (Some(oldest), Some(&target)) = (self.oldest, target) else {
             // Errors of a target without requests: nobody was watching it.
             return self.oldest.is_some_and(|oldest| self.is_late(oldest, time));
@@ -273,26 +358,46 @@ impl Tally {
         !self.listed && nanoseconds(oldest, time) > STAGGER_LOOKS * self.look.as_nanos()
     }
 
-    fn count(&mut self, counter: Counter, side: Side, time: Timestamp, difference: f64) {
+    fn count(&mut self, counter: Counter, series: &Series, time: Timestamp, difference: f64) {
         let difference = libm::round(difference * STEPS) / STEPS;
         let Some(index) = self.index(time) else { return };
         if difference <= 0.0 {
             return;
         }
-        let look = self.open.entry(index.max(self.next)).or_default();
-        let counts = match side {
-            Side::Stable => &mut look.0,
-            Side::Candidate => &mut look.1,
+        let side = series.side;
+        let measured = self.open.entry(index.max(self.next)).or_default().of(side);
+        let check = |place: usize, measured: &mut Measured| {
+            if measured.checks.len() <= place {
+                measured.checks.resize(place + 1, Counts::default());
+            }
+        };
+        let group = |measured: &mut Measured, add: &dyn Fn(&mut Counts)| {
+            if !series.group.is_empty() {
+                add(measured.groups.entry(series.group.clone()).or_default());
+            }
         };
         match counter {
             Counter::Requests => {
-                counts.requests += difference;
+                measured.requests += difference;
+                group(measured, &|counts| counts.requests += difference);
                 self.served
                     .entry(side)
                     .and_modify(|first| *first = (*first).min(time))
                     .or_insert(time);
             }
-            Counter::Errors => counts.errors += difference,
+            Counter::Errors => {
+                measured.errors += difference;
+                group(measured, &|counts| counts.errors += difference);
+            }
+            Counter::Total(place) => {
+                check(place, measured);
+                measured.checks[place].requests += difference;
+            }
+            // Until the look is closed `errors` holds what was good.
+            Counter::Good(place) => {
+                check(place, measured);
+                measured.checks[place].errors += difference;
+            }
         }
     }
 

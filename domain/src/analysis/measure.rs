@@ -1,0 +1,92 @@
+//! What a test counts in a look.
+
+use jiff::Timestamp;
+
+use super::look::{Counts, Look, Measured};
+use super::yardstick::{Slow, Yardstick};
+
+/// A look with what is needed to count in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen<'a> {
+    pub(super) start: Timestamp,
+    pub(super) look: &'a Look,
+    /// What "slow" means in this look.
+    pub(super) yardstick: &'a Yardstick,
+    /// Requests beside weights, candidate's and stable's.
+    pub(super) exposure: [Counts; 2],
+}
+
+/// What is counted, and what of it speaks against a version.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Measure {
+    /// Requests that failed.
+    Errors,
+    /// Requests with this label's value that failed.
+    Group(String),
+    /// Requests that took longer than stable's p95; of the candidate, than so many times that.
+    Slow { tolerance: f64 },
+    /// Requests that took longer than so many seconds.
+    SlowerThan(f64),
+    /// Weight, and the requests that came for it.
+    Share,
+    /// Of this check, what was not good.
+    Check(usize),
+}
+
+impl Measure {
+    /// The candidate's and stable's counts; none where they are not known.
+    pub(super) fn counts(&self, seen: &Seen<'_>) -> [Counts; 2] {
+        let Seen {
+            look: Look {
+                candidate, stable, ..
+            },
+            yardstick,
+            exposure,
+            ..
+        } = seen;
+        let each = |count: &dyn Fn(&Measured) -> Counts| [count(candidate), count(stable)];
+        match self {
+            Self::Errors => each(&Measured::counts),
+            Self::Group(name) => each(&|measured| measured.groups.get(name).copied().unwrap_or_default()),
+            Self::Slow { tolerance } => match yardstick.slow(*tolerance) {
+                Some(Slow {
+                    stable: longest,
+                    candidate: longer,
+                }) => [slower(candidate, longer), slower(stable, longest)],
+                None => [Counts::default(); 2],
+            },
+            Self::SlowerThan(limit) => match yardstick.limit(*limit) {
+                Some(bound) => each(&|measured| slower(measured, bound)),
+                None => [Counts::default(); 2],
+            },
+            Self::Share => *exposure,
+            Self::Check(place) => each(&|measured| measured.checks.get(*place).copied().unwrap_or_default()),
+        }
+    }
+
+    /// Whether the histogram's bounds are too few to count this, though there is enough to know them.
+    pub(super) fn is_blind(&self, yardstick: &Yardstick) -> bool {
+        yardstick.p95().is_some()
+            && match self {
+                Self::Slow { tolerance } => yardstick.slow(*tolerance).is_none(),
+                Self::SlowerThan(limit) => yardstick.limit(*limit).is_none(),
+                Self::Errors | Self::Group(_) | Self::Share | Self::Check(_) => false,
+            }
+    }
+
+    /// The bounds in seconds that are counted by, for a report.
+    pub(super) fn bounds(&self, yardstick: &Yardstick) -> Option<Slow> {
+        match self {
+            Self::Slow { tolerance } => yardstick.slow(*tolerance),
+            Self::SlowerThan(limit) => yardstick.limit(*limit).map(|bound| Slow {
+                stable: bound,
+                candidate: bound,
+            }),
+            Self::Errors | Self::Group(_) | Self::Share | Self::Check(_) => None,
+        }
+    }
+}
+
+fn slower(measured: &Measured, bound: f64) -> Counts {
+    measured.latency.slower(bound).unwrap_or_default()
+}
