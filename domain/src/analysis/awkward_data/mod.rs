@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::judge::{Feed, Judge, Settings};
-use super::look::{Counts, Look};
+use super::look::{Counts, Look, Measured};
 use super::samples::{Samples, Series, Side};
 use super::tally::Tally;
 use super::verdict::{Baseline, Outcome, Reason, Report, TestId, Verdict};
@@ -14,11 +14,18 @@ use crate::weight::Weight;
 const LOOK: SignedDuration = SignedDuration::from_secs(15);
 
 mod all_traffic;
+mod checks;
 mod critical;
+mod damage;
+mod endpoints;
+mod latency;
+mod processes;
 mod recomputed;
 mod source;
+mod throughput;
 mod traffic;
 mod warm_up;
+mod warnings;
 
 /// A rollout that is fed by hand.
 struct Rollout {
@@ -70,6 +77,30 @@ impl Rollout {
             self.judge.look(&look);
             self.looks.push(look);
         }
+        self
+    }
+
+    /// `looks` looks in which both versions did what `make` adds to STABLE and GOOD.
+    fn play_more(&mut self, looks: usize, mut make: impl FnMut(&mut Measured, &mut Measured)) -> &mut Self {
+        for _ in 0..looks {
+            let index = self.looks.len() as u64;
+            let mut look = Look::of_counts(index, self.now() + LOOK, counts(STABLE), counts(GOOD));
+            look.stable.complete = true;
+            look.candidate.complete = true;
+            make(&mut look.stable, &mut look.candidate);
+            self.judge.look(&look);
+            self.looks.push(look);
+        }
+        self
+    }
+
+    /// The candidate has so many percent from the last look on.
+    fn share(&mut self, percent: u8) -> &mut Self {
+        let step = Step {
+            weight: Weight::new(percent).expect("a share"),
+            duration: SignedDuration::from_hours(6),
+        };
+        self.judge.begin_step(self.now(), Some(step));
         self
     }
 

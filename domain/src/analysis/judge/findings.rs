@@ -23,8 +23,7 @@ impl Judge {
             found.sentence = self.catastrophe_words(&found);
             return Some(found);
         }
-        let rule = self.found_by_rule(end)?;
-        Some(rule)
+        self.found_by_rule(end)
     }
 
     fn found_by_test(&self, test: &Test, end: Timestamp) -> Found {
@@ -93,7 +92,7 @@ impl Judge {
         }
         let looping = self.crash_loop.found()?;
         let words = format!(
-            "{} began anew {} times within {}, and no process of stable did more than once",
+            "process {} began anew {} times within {}, and no process of stable did more than once",
             looping.instance,
             looping.restarts,
             time(end.duration_since(looping.since))

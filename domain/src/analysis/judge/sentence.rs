@@ -139,7 +139,12 @@ impl Judge {
             )
         };
         let is_rollback = |test: &&Test| test.level == Level::Rollback;
-        let mut bad: BTreeSet<String> = [subject(found.test, None)].into();
+        // An endpoint's errors are errors.
+        let own = match found.test {
+            TestId::Endpoint => TestId::ErrorRate,
+            test => test,
+        };
+        let mut bad: BTreeSet<String> = [subject(own, None)].into();
         bad.extend(
             self.panel
                 .tests
@@ -194,13 +199,14 @@ impl Judge {
     }
 
     fn warned_sentence(&self, warnings: &[Warning], proved: bool) -> String {
-        let state = if proved {
-            "proved healthy in this step, but"
+        let (state, forecasts) = if proved {
+            let fault = capital(&self.fault_words()) + ".";
+            ("proved healthy in this step, but", fault)
         } else {
-            "no harm found, but"
+            ("no harm found, but", self.forecasts())
         };
         let words: Vec<&str> = warnings.iter().map(|warning| warning.sentence.as_str()).collect();
-        format!("WARN - {state} {}. {}", words.join("; "), self.forecasts())
+        format!("WARN - {state} {}. {forecasts}", words.join("; "))
     }
 
     fn shared_limit_sentence(&self, test: &Test, since: Timestamp) -> String {
