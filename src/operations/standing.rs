@@ -223,11 +223,7 @@ async fn judge(record: &Record, now: Timestamp, sources: &Sources<'_>) -> Result
         Err(why) => return Err(why.clone()),
     };
     let mut watcher = Watcher::new(metrics, settings, record, now);
-    let (since, step) = match record.state {
-        State::Holding { step, since } => (since, record.ladder.step(step)),
-        _ => (record.evidence.origin, None),
-    };
-    watcher.begin_step(since, step);
+    watcher.try_what_is_at(record, now);
     match timeout(PATIENCE, watcher.look(now)).await {
         Ok(verdict) => Ok(verdict),
         Err(_) => Err(late("the metric source")),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use rollgate::operations::look::Watcher;
 use rollgate::providers::metrics::Prometheus as Source;
-use rollgate_domain::analysis::Settings;
+use rollgate_domain::analysis::{Level, Settings, Throughput};
 use rollgate_domain::rollout::ladder::{Ladder, Require, Step};
 use rollgate_domain::rollout::moves::{By, Course, Start};
 use rollgate_domain::rollout::phase::Phase;
@@ -166,6 +166,10 @@ async fn twenty_checks_along_the_way_say_what_one_watcher_says_all_along() {
         let record = record(candidate);
         let settings = Settings {
             planned: record.ladder.duration().saturating_mul(2),
+            throughput: Some(Throughput {
+                below_stable: 0.1,
+                level: Level::Rollback,
+            }),
             ..Settings::default()
         };
         let mut watcher = Watcher::new(&source, settings, &record, at(0));

@@ -7,6 +7,7 @@ mod gateway_api;
 mod haproxy;
 mod health;
 mod istio;
+mod judgement;
 mod kube;
 mod nginx;
 mod operations;

@@ -1,6 +1,8 @@
 //! `verify-health`: is it healthy?
 
+mod aa;
 mod check;
+mod replay;
 mod subject;
 mod watch;
 
@@ -31,6 +33,8 @@ Examples:
   verify-health check                             the rollout on the router, judged now
   verify-health check --now 2026-11-23T14:00:00Z  as it would have been judged then
   verify-health watch --for 10m                   look after look
+  verify-health replay                            every verdict along the way
+  verify-health aa                                would these limits have cried wolf?
 
 Exit codes:
   0 healthy or nothing found yet   1 error   2 usage or plan   3 bad: roll back   4 hold";
@@ -39,6 +43,8 @@ Exit codes:
 enum Verb {
     Check(check::Args),
     Watch(watch::Args),
+    Replay(replay::Args),
+    Aa(aa::Args),
     /// Print the completions for a shell
     Completions(Completions),
 }
@@ -53,6 +59,8 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     match verb {
         Verb::Check(args) => check::run(&plan, &args).await,
         Verb::Watch(args) => watch::run(&plan, &args).await,
+        Verb::Replay(args) => replay::run(&plan, &args).await,
+        Verb::Aa(args) => aa::run(&plan, &args).await,
         Verb::Completions(completions) => Ok(completions.run::<Args>()),
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rollgate_domain::rollout::{
     moves::{By, Start},
     phase::Phase,
-    record::{Record, State, Version},
+    record::{Record, Version},
 };
 
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
     plan::Plan,
     providers::metrics::Metrics,
 };
+
+/// No version has this name: for a source that must be told two.
+const NOBODY: &str = "rollgate: nobody";
 
 /// What to judge
 #[derive(clap::Args, Debug)]
@@ -60,31 +63,26 @@ impl Subject {
                 "no rollout is recorded on the router; to judge without one give --since, --candidate-version and --stable-version",
             );
         };
-        let [first, second] = plan.traffic.backends();
-        let version = |backend: &String, version: &String| Version {
-            backend: backend.clone(),
-            version: version.clone(),
-            images: Vec::new(),
+        described(plan, *since, stable, candidate)
+    }
+
+    /// A record of stable alone since `begin`; its version is the given one, or as the router has it.
+    pub(crate) async fn of_stable(
+        plan: &Plan,
+        version: Option<&str>,
+        begin: Timestamp,
+    ) -> anyhow::Result<Record> {
+        let version = match version {
+            Some(version) => version.to_owned(),
+            None => {
+                let seen = outside(plan).await?.router.read().await?;
+                let record = seen
+                    .record?
+                    .context("no rollout is recorded on the router; say what runs with --stable-version")?;
+                record.stable.version
+            }
         };
-        let mut evidence = evidence(plan);
-        evidence.origin = *since;
-        let start = Start {
-            service: plan.service.clone(),
-            stable: version(first, stable),
-            candidate: version(second, candidate),
-            course: course(plan, Phase::Canary)?,
-            evidence,
-            pin: pin(plan, None),
-        };
-        Ok(Record::start(
-            start,
-            None,
-            By {
-                run: "verify-health",
-                actor: "",
-                at: *since,
-            },
-        ))
+        described(plan, begin, &version, NOBODY)
     }
 
     /// The record's metric source.
@@ -106,11 +104,39 @@ impl Subject {
             record,
             now,
         );
-        let (since, step) = match record.state {
-            State::Holding { step, since } => (since, record.ladder.step(step)),
-            _ => (record.evidence.origin, None),
-        };
-        watcher.begin_step(self.step_since.unwrap_or(since), step);
+        self.begin_step(&mut watcher, record, now);
         watcher
     }
+
+    /// Seeks the proof of health of what is tried at `at`.
+    pub(crate) fn begin_step(&self, watcher: &mut Watcher<'_>, record: &Record, at: Timestamp) {
+        let (since, step) = record.tried_at(at);
+        watcher.begin_step(self.step_since.unwrap_or(since), step);
+    }
+}
+
+/// The record of a rollout that no router knows.
+fn described(plan: &Plan, since: Timestamp, stable: &str, candidate: &str) -> anyhow::Result<Record> {
+    let [first, second] = plan.traffic.backends();
+    let version = |backend: &String, version: &str| Version {
+        backend: backend.clone(),
+        version: version.to_owned(),
+        images: Vec::new(),
+    };
+    let mut evidence = evidence(plan);
+    evidence.origin = since;
+    let start = Start {
+        service: plan.service.clone(),
+        stable: version(first, stable),
+        candidate: version(second, candidate),
+        course: course(plan, Phase::Canary)?,
+        evidence,
+        pin: pin(plan, None),
+    };
+    let by = By {
+        run: "verify-health",
+        actor: "",
+        at: since,
+    };
+    Ok(Record::start(start, None, by))
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::{
-    analysis::{Counts, Feed, Judge, Look, Outcome, Settings, Side, Tally, Verdict},
+    analysis::{Counts, Feed, Judge, Look, Outcome, Samples, Settings, Side, Tally, Verdict},
     rollout::{ladder::Step, record::Record},
     weight::Weight,
 };
@@ -14,6 +14,9 @@ use crate::{error::chain, providers::metrics::Metrics};
 
 /// Samples from before the rollout are baselines: twice Prometheus's longest usual interval.
 const BASELINE: SignedDuration = SignedDuration::from_mins(5);
+
+/// So much is fetched at once: a bound on memory, and what sources answer at once.
+const PIECE: SignedDuration = SignedDuration::from_hours(6);
 
 /// How many looks may pass without a new sample before the source counts as silent.
 const SILENT_LOOKS: i32 = 3;
@@ -127,6 +130,12 @@ impl<'a> Watcher<'a> {
         }
     }
 
+    /// Seeks the proof of health of what is tried at `at`.
+    pub fn try_what_is_at(&mut self, record: &Record, at: Timestamp) {
+        let (since, step) = record.tried_at(at);
+        self.begin_step(since, step);
+    }
+
     /// Seeks a new proof of health from `since` on; the same `since` again changes nothing. A step that gives the
     /// candidate all traffic is judged without stable.
     pub fn begin_step(&mut self, since: Timestamp, step: Option<Step>) {
@@ -224,36 +233,44 @@ impl<'a> Watcher<'a> {
     }
 
     async fn fetch(&mut self, until: Timestamp, now: Timestamp) {
-        match self.metrics.samples(self.asked_until, until).await {
-            Ok(samples) => {
-                self.tally.add(&samples);
-                self.asked_until = until;
-                for look in self.tally.close(until) {
-                    self.judge.look(&look);
-                    self.miss(&look);
-                    self.looks.push_back(look);
+        // Days are fetched in pieces, each counted before the next is asked for.
+        while self.asked_until < until {
+            let piece = self.asked_until.checked_add(PIECE).unwrap_or(until).min(until);
+            match self.metrics.samples(self.asked_until, piece).await {
+                Ok(samples) => self.count(&samples, piece),
+                Err(error) => {
+                    let since = match &self.feed {
+                        Feed::Down { since, .. } | Feed::Silent { since } => *since,
+                        Feed::Fresh => self.newest().unwrap_or(now),
+                    };
+                    self.feed = Feed::Down {
+                        since,
+                        error: chain(&error),
+                    };
+                    return;
                 }
-                let newest = self.newest();
-                let silent = newest
-                    .is_none_or(|newest| until.duration_since(newest) > self.settings.look * SILENT_LOOKS);
-                self.feed = if silent {
-                    Feed::Silent {
-                        since: newest.unwrap_or(self.began),
-                    }
-                } else {
-                    Feed::Fresh
-                };
             }
-            Err(error) => {
-                let since = match &self.feed {
-                    Feed::Down { since, .. } | Feed::Silent { since } => *since,
-                    Feed::Fresh => self.newest().unwrap_or(now),
-                };
-                self.feed = Feed::Down {
-                    since,
-                    error: chain(&error),
-                };
+        }
+        let newest = self.newest();
+        let silent =
+            newest.is_none_or(|newest| until.duration_since(newest) > self.settings.look * SILENT_LOOKS);
+        self.feed = if silent {
+            Feed::Silent {
+                since: newest.unwrap_or(self.began),
             }
+        } else {
+            Feed::Fresh
+        };
+    }
+
+    /// Judges the looks that these samples, all up to `until`, complete.
+    fn count(&mut self, samples: &Samples, until: Timestamp) {
+        self.tally.add(samples);
+        self.asked_until = until;
+        for look in self.tally.close(until) {
+            self.judge.look(&look);
+            self.miss(&look);
+            self.looks.push_back(look);
         }
     }
 

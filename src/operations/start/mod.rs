@@ -273,8 +273,13 @@ fn passed_canary<'a>(seen: &'a Seen, start: &Start) -> Result<&'a Record, String
     }
 }
 
-/// Length of a look and `m`, from stable's past where the source has one.
-async fn measured(
+/// How evidence is counted from `now` on: the length of a look, `m` and what stable did, from its past where the source
+/// has one.
+///
+/// # Errors
+///
+/// The source did not answer.
+pub async fn measured(
     metrics: &dyn Metrics,
     plan: Evidence,
     given: Option<f64>,

@@ -4,8 +4,10 @@
 //! or extrapolated here, the analysis takes the differences. An answer that is late, cut off, partial
 //! or not of the documented form is an error, never an empty answer: silence is not health.
 
+mod ahead;
 mod histogram;
 mod http;
+mod pretended;
 mod prometheus;
 mod scrape;
 mod selector;
@@ -18,6 +20,8 @@ use anyhow::Result;
 use jiff::Timestamp;
 use rollgate_domain::analysis::Samples;
 
+pub use ahead::Ahead;
+pub use pretended::Pretended;
 pub use prometheus::Prometheus;
 pub use scrape::Scrape;
 pub use selector::{BadSelector, Selector};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     analysis::Counts,
     rollout::{
-        ladder::Ladder,
+        ladder::{Ladder, Step},
         phase::{Gate, Phase, Signal},
     },
     weight::Weight,
@@ -232,6 +232,25 @@ pub const SHARES: usize = 16;
 pub const SIGNALS: usize = 8;
 
 impl Record {
+    /// What was tried at `at`: since when health was to be proved, and the step, if there was one.
+    #[must_use]
+    pub fn tried_at(&self, at: Timestamp) -> (Timestamp, Option<Step>) {
+        let nothing = (self.evidence.origin, None);
+        let last = self.shares.iter().rev().find(|(since, _)| *since <= at);
+        match (&self.state, last) {
+            (&State::Holding { step, since }, last)
+                if since <= at && last.is_none_or(|(written, _)| *written <= since) =>
+            {
+                (since, self.ladder.step(step))
+            }
+            (_, Some((since, weight))) => {
+                let step = self.ladder.steps().iter().find(|step| step.weight == *weight);
+                step.map_or(nothing, |step| (*since, Some(*step)))
+            }
+            (_, None) => nothing,
+        }
+    }
+
     /// The step's share if the state gives the candidate any, else 0: what `weight` must be.
     #[must_use]
     pub fn weight_of_state(&self) -> Weight {

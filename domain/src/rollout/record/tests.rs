@@ -1,8 +1,5 @@
 use super::*;
-use crate::rollout::{
-    ladder::{Require, Step},
-    phase::Decision,
-};
+use crate::rollout::{ladder::Require, phase::Decision};
 
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -191,4 +188,32 @@ fn what_is_no_record_is_foreign() {
             "{text:?}"
         );
     }
+}
+
+#[test]
+fn what_was_tried_at_a_moment_is_told_by_the_shares() {
+    let mut record = record(State::Holding {
+        step: 1,
+        since: at(600),
+    });
+    let weight = |percent: u8| Weight::try_from(percent).unwrap();
+    let tried = |record: &Record, second| {
+        let (since, step) = record.tried_at(at(second));
+        (since, step.map(|step| step.weight.percent()))
+    };
+    // An older rollgate kept no shares.
+    assert_eq!(tried(&record, 700), (at(600), Some(5)));
+    assert_eq!(tried(&record, 100), (at(0), None));
+
+    record.shares = vec![
+        (at(10), weight(1)),
+        (at(200), weight(0)),
+        (at(300), weight(1)),
+        (at(600), weight(5)),
+    ];
+    assert_eq!(tried(&record, 5), (at(0), None));
+    assert_eq!(tried(&record, 100), (at(10), Some(1)));
+    assert_eq!(tried(&record, 250), (at(0), None), "paused");
+    assert_eq!(tried(&record, 599), (at(300), Some(1)));
+    assert_eq!(tried(&record, 9_999), (at(600), Some(5)));
 }
