@@ -8,6 +8,7 @@ pub mod capacity;
 pub mod desk;
 pub mod drive;
 pub mod finish;
+pub mod history;
 pub mod look;
 pub mod rollback;
 pub mod standby;

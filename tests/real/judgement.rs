@@ -181,6 +181,27 @@ impl Health {
         })
     }
 
+    /// The same with other words in the plan.
+    fn with(&self, old: &str, new: &str) {
+        let text = fs::read_to_string(&self.plan).expect("the plan");
+        assert!(text.contains(old), "{text}");
+        fs::write(&self.plan, text.replace(old, new)).expect("the plan");
+    }
+
+    fn preflight(&self) -> (i32, String) {
+        let mut command = binary("verify-health");
+        command.args([
+            "preflight",
+            "--stable-version",
+            "v1",
+            "--now",
+            &at(5400).to_string(),
+        ]);
+        let (code, out, err) = answer(command.arg("--plan").arg(&self.plan));
+        assert_eq!(err, "", "{out}");
+        (code, out)
+    }
+
     fn ask(&self, verb: &str, candidate: &str, more: &[&str]) -> (i32, String) {
         let mut command = binary("verify-health");
         command.args([verb, "--output", "json", "--stable-version", "v1"]);
@@ -282,4 +303,83 @@ fn stable_in_both_parts_is_never_rolled_back() {
     let (code, out, _) = answer(command.arg("--plan").arg(&health.plan));
     assert_eq!(code, 3, "{out}");
     assert!(out.contains("10.0.0.1:80  ROLLBACK - memory"), "{out}");
+}
+
+#[test]
+fn preflight_says_what_is_measured_and_how_long_a_step_must_last() {
+    let Some(health) = Health::begin() else { return };
+    let (code, out) = health.preflight();
+    assert_eq!(code, 0, "{out}");
+    for line in [
+        "ok   requests   stable has had 400 a second",
+        "ok   endpoints  3 are told apart",
+        "compared with stable's slower than 150 ms",
+        "ok   memory     stable has had at most 400 MB",
+        "ok   login      99.9",
+        "canary 1 % for 6h: proved in about ",
+        "; 1.00 % errors found in about ",
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+
+    health.with("critical: 700MB", "critical: 300MB");
+    health.with("at-least: 98%", "at-least: 99.99%");
+    let (code, out) = health.preflight();
+    assert_eq!(code, 3, "{out}");
+    assert!(
+        out.contains("BAD  memory     the highest of stable is 400 MB, and the limit is 300 MB: stable breaks it already"),
+        "{out}"
+    );
+    assert!(out.contains("BAD  login"), "{out}");
+}
+
+#[test]
+fn a_comparison_shows_both_versions_and_ticks_what_the_step_asks_for() {
+    let Some(health) = Health::begin() else { return };
+    let (code, out) = health.ask("compare", "slow", &["--now", &at(5400).to_string()]);
+    let shown: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(code, 3);
+    let p95 = shown["compared"]
+        .as_array()
+        .and_then(|lines| lines.iter().find(|line| line["name"] == "p95"))
+        .expect("p95");
+    let [stable, candidate] = ["stable", "candidate"].map(|side| p95[side].as_f64().expect("a number"));
+    assert!(
+        (0.14..0.16).contains(&stable) && (0.18..0.25).contains(&candidate),
+        "{p95}"
+    );
+    let unmet: Vec<&str> = shown["criteria"]
+        .as_array()
+        .expect("criteria")
+        .iter()
+        .filter(|criterion| criterion["met"] == false)
+        .filter_map(|criterion| criterion["name"].as_str())
+        .collect();
+    assert_eq!(unmet.len(), 1, "{unmet:?}");
+    assert!(
+        unmet[0].starts_with("beside stable, slower than 180 ms in at most 4.9"),
+        "{unmet:?}"
+    );
+
+    let mut command = binary("verify-health");
+    command.args([
+        "compare",
+        "--output",
+        "markdown",
+        "--stable-version",
+        "v1",
+        "--candidate-version",
+        "good",
+    ]);
+    command.args(["--since", &at(0).to_string(), "--now", &at(5400).to_string()]);
+    let (code, out, _) = answer(command.arg("--plan").arg(&health.plan));
+    assert_eq!(code, 0, "{out}");
+    for line in [
+        "| | stable v1 | candidate good | |\n|---|--:|--:|--:|\n| requests | 2,160,000 | 216,000 | -90 % |",
+        "| memory (highest) | 400 MB | 400 MB | +0 % |",
+        "- \u{2705} proved: error rate below 1.00 %",
+        "\nHEALTHY - errors, latency.",
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
 }

@@ -55,7 +55,7 @@ impl ClusterSizes {
         let half = |number: usize| {
             let of = |instance: &str| halves.get(instance).copied().unwrap_or(0) == number;
             let mut tally = Tally::new(from, look);
-            tally.add(&part(past, &of));
+            tally.add(&part(past, of));
             let looks = tally.close(end).into_iter();
             looks.map(|look| look.stable).collect::<Vec<Measured>>()
         };
@@ -65,30 +65,38 @@ impl ClusterSizes {
         for measured in first.iter().chain(second.iter().flatten()) {
             yardstick.add(measured);
         }
-        let size = |count: &dyn Fn(&Measured) -> Counts| {
-            let dispersion = match &second {
-                Some(second) => dispersion(first.iter().map(count).zip(second.iter().map(count))),
-                None => dispersion(first.windows(2).map(|pair| (count(&pair[0]), count(&pair[1])))),
-            };
-            dispersion
-                .map_or(1.0, |phi| f64::midpoint(phi, 1.0))
-                .clamp(1.0, LARGEST)
-        };
+        let halves = (first.as_slice(), second.as_deref());
         let slow = yardstick.slow(1.0).map_or(1.0, |slow| {
-            size(&|measured| measured.latency.slower(slow.stable).unwrap_or_default())
+            size(halves, |measured| {
+                measured.latency.slower(slow.stable).unwrap_or_default()
+            })
         });
-        let checks = (0..past.checks.len())
-            .map(|place| size(&|measured| measured.checks.get(place).copied().unwrap_or_default()));
+        let checks = (0..past.checks.len()).map(|place| {
+            size(halves, |measured| {
+                measured.checks.get(place).copied().unwrap_or_default()
+            })
+        });
         Self {
-            errors: size(&Measured::counts),
+            errors: size(halves, Measured::counts),
             slow,
             checks: checks.fold(1.0, f64::max),
         }
     }
 }
 
+/// By the halves' looks, or by one half's looks beside those before them.
+fn size((first, second): (&[Measured], Option<&[Measured]>), count: impl Fn(&Measured) -> Counts) -> f64 {
+    let dispersion = match second {
+        Some(second) => dispersion(first.iter().map(&count).zip(second.iter().map(&count))),
+        None => dispersion(first.windows(2).map(|pair| (count(&pair[0]), count(&pair[1])))),
+    };
+    dispersion
+        .map_or(1.0, |phi| f64::midpoint(phi, 1.0))
+        .clamp(1.0, LARGEST)
+}
+
 /// Stable's counters of the instances in question.
-fn part(past: &Samples, of: &dyn Fn(&str) -> bool) -> Samples {
+fn part(past: &Samples, of: impl Fn(&str) -> bool) -> Samples {
     let series = |all: &[Series]| -> Vec<Series> {
         stable(all)
             .filter(|series| of(&series.instance))

@@ -141,7 +141,7 @@ impl Health {
 
     /// How long until all is proved if the candidate is as good as stable, with the `traffic` of each measure; nothing
     /// if that takes more than a week, or never, as with a stable above the critical rate.
-    pub(super) fn forecast(&self, traffic: &dyn Fn(&Measure) -> Option<Traffic>) -> Option<SignedDuration> {
+    pub(super) fn forecast(&self, traffic: &impl Fn(&Measure) -> Option<Traffic>) -> Option<SignedDuration> {
         let mut longest = SignedDuration::ZERO;
         for doubt in &self.doubts {
             longest = longest.max(doubt.forecast(traffic)?);
@@ -151,14 +151,12 @@ impl Health {
 }
 
 impl Doubt {
-    pub(super) fn forecast(&self, traffic: &dyn Fn(&Measure) -> Option<Traffic>) -> Option<SignedDuration> {
+    pub(super) fn forecast(&self, traffic: &impl Fn(&Measure) -> Option<Traffic>) -> Option<SignedDuration> {
         if self.proved || self.blind {
             return Some(SignedDuration::ZERO);
         }
         let traffic = traffic(&self.measure)?;
-        let looks = self
-            .trial
-            .looks_until(traffic.failing(traffic.good_rate()), &traffic)?;
+        let looks = self.trial.looks_until(traffic.failing(traffic.good), &traffic)?;
         Some(traffic.time(looks))
     }
 }

@@ -37,30 +37,40 @@ impl Measure {
     /// The candidate's and stable's counts; none where they are not known.
     pub(super) fn counts(&self, seen: &Seen<'_>) -> [Counts; 2] {
         let Seen {
-            look: Look {
-                candidate, stable, ..
-            },
+            start: _,
+            look,
             yardstick,
             exposure,
-            ..
         } = seen;
-        let each = |count: &dyn Fn(&Measured) -> Counts| [count(candidate), count(stable)];
         match self {
-            Self::Errors => each(&Measured::counts),
-            Self::Group(name) => each(&|measured| measured.groups.get(name).copied().unwrap_or_default()),
+            Self::Errors => each(look, Measured::counts),
+            Self::Group(name) => each(look, |measured| {
+                measured.groups.get(name).copied().unwrap_or_default()
+            }),
             Self::Slow { tolerance } => match yardstick.slow(*tolerance) {
                 Some(Slow {
                     stable: longest,
                     candidate: longer,
-                }) => [slower(candidate, longer), slower(stable, longest)],
+                }) => [slower(&look.candidate, longer), slower(&look.stable, longest)],
                 None => [Counts::default(); 2],
             },
             Self::SlowerThan(limit) => match yardstick.limit(*limit) {
-                Some(bound) => each(&|measured| slower(measured, bound)),
+                Some(bound) => each(look, |measured| slower(measured, bound)),
                 None => [Counts::default(); 2],
             },
             Self::Share => *exposure,
-            Self::Check(place) => each(&|measured| measured.checks.get(*place).copied().unwrap_or_default()),
+            Self::Check(place) => each(look, |measured| {
+                measured.checks.get(*place).copied().unwrap_or_default()
+            }),
+        }
+    }
+
+    /// The rate of a candidate as good as a stable with these counts, 0 to 1.
+    pub(super) fn good_rate(&self, yardstick: &Yardstick, stable: Counts) -> Option<f64> {
+        match self {
+            // It may be slower, and is not: fewer of its requests are beyond its own bound.
+            Self::Slow { tolerance } => yardstick.stable(yardstick.slow(*tolerance)?.candidate).rate(),
+            _ => stable.rate(),
         }
     }
 
@@ -85,6 +95,11 @@ impl Measure {
             Self::Errors | Self::Group(_) | Self::Share | Self::Check(_) => None,
         }
     }
+}
+
+/// The candidate's and stable's.
+fn each(look: &Look, count: impl Fn(&Measured) -> Counts) -> [Counts; 2] {
+    [count(&look.candidate), count(&look.stable)]
 }
 
 fn slower(measured: &Measured, bound: f64) -> Counts {

@@ -10,6 +10,7 @@
 
 mod catastrophe;
 mod clusters;
+mod comparison;
 mod crash_loop;
 mod damage;
 mod distribution;
@@ -21,9 +22,12 @@ mod judge;
 pub mod kernel;
 mod look;
 mod measure;
+mod outlook;
 mod panel;
+mod plausible;
 mod samples;
 mod tally;
+mod totals;
 mod trial;
 mod verdict;
 mod words;
@@ -35,12 +39,16 @@ mod awkward_data;
 mod simulation;
 
 pub use clusters::{ClusterSizes, sample_interval, whole_looks};
+pub use comparison::{Compared, Criterion, Unit, compared, criteria};
 pub use distribution::Distribution;
 pub use health::Proof;
 pub use judge::{Check, Feed, GaugeLimits, GaugeUnit, Judge, Level, Settings, SlowLimits, Throughput};
 pub use look::{Counts, Look, Measured, REST};
+pub use outlook::{Outlook, outlook};
+pub use plausible::{Plausibility, Sign, plausible};
 pub use samples::{CheckSamples, Histogram, Kind, Samples, Series, Side};
 pub use tally::Tally;
+pub use totals::{GaugeTotals, Totals};
 pub use verdict::{
     Baseline, Bounds, Forecast, Found, GaugeReport, Outcome, Reason, Report, TestId, Verdict, Warning,
 };

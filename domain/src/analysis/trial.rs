@@ -15,6 +15,8 @@ pub(super) struct Traffic {
     pub(super) candidate: Counts,
     /// All that was counted of it, once it has left.
     pub(super) stable: Counts,
+    /// The rate of a candidate as good as stable, 0 to 1.
+    pub(super) good: f64,
 }
 
 /// A week: nobody plans by a forecast beyond it.
@@ -37,12 +39,6 @@ impl Traffic {
             requests: self.candidate.requests,
             errors: self.candidate.requests * rate,
         }
-    }
-
-    /// The error rate of a candidate as good as stable, 0 to 1; without a stable, of one that stays as it is.
-    pub(super) fn good_rate(&self) -> f64 {
-        let rate = self.stable.rate().or_else(|| self.candidate.rate());
-        rate.unwrap_or(0.0)
     }
 }
 

@@ -98,6 +98,11 @@ pub fn of(line: &Line) -> Option<Notice> {
             format!("paused, candidate from {from} to 0 %"),
             format!("{reason}. The next run of this phase goes on at the same step."),
         ),
+        Event::Precaution { from, sentence } => (
+            Severity::Critical,
+            format!("BOTH VERSIONS ARE WORSE, candidate from {from} to 0 % as a precaution"),
+            sentence.clone(),
+        ),
         Event::RolledBack { from, reason, .. } => {
             (Severity::Critical, format!("ROLLED BACK, candidate from {from} to 0 %"), reason.clone())
         }
@@ -111,6 +116,9 @@ pub fn of(line: &Line) -> Option<Notice> {
         ),
         Event::Judged { outcome: Outcome::Hold, sentence } if line.weight > Weight::ZERO => {
             (Severity::Warning, format!("on hold at {}", line.weight), sentence.clone())
+        }
+        Event::Judged { outcome: Outcome::Warn, sentence } => {
+            (Severity::Warning, format!("a warning at {}", line.weight), sentence.clone())
         }
         Event::SuccessorFailed { error } => (Severity::Warning, "the next driver cannot be started".to_owned(), error.clone()),
         Event::RouterFailed { error } => (Severity::Warning, "the router does not obey".to_owned(), error.clone()),

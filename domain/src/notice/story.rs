@@ -23,6 +23,7 @@ pub fn in_words(line: &Line) -> String {
         Event::Raised { from } => format!("raised from {from}"),
         Event::Set { from, reason } => format!("set from {from} by {}: {reason}", line.actor),
         Event::Paused { from, reason } => format!("paused, was at {from}: {reason}"),
+        Event::Precaution { from, sentence } => format!("paused as a precaution, was at {from}: {sentence}"),
         Event::RolledBack {
             from,
             reason,

@@ -36,6 +36,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Share 0 until a person goes on: both versions are worse since a rise.
+    Precaution {
+        /// The share before.
+        from: Weight,
+        /// The judge's words.
+        sentence: String,
+    },
     /// Share 0, for good.
     RolledBack {
         /// The share before.
@@ -215,6 +222,10 @@ mod tests {
             Event::Raised { from },
             Event::Set { from, reason: text() },
             Event::Paused { from, reason: text() },
+            Event::Precaution {
+                from,
+                sentence: text(),
+            },
             Event::RolledBack {
                 from,
                 reason: text(),

@@ -2,6 +2,8 @@
 
 mod aa;
 mod check;
+mod compare;
+mod preflight;
 mod replay;
 mod subject;
 mod watch;
@@ -33,6 +35,8 @@ Examples:
   verify-health check                             the rollout on the router, judged now
   verify-health check --now 2026-11-23T14:00:00Z  as it would have been judged then
   verify-health watch --for 10m                   look after look
+  verify-health compare                           both versions side by side, and what the step asks for
+  verify-health preflight                         can this plan be judged by, before anything begins?
   verify-health replay                            every verdict along the way
   verify-health aa                                would these limits have cried wolf?
 
@@ -43,8 +47,10 @@ Exit codes:
 enum Verb {
     Check(check::Args),
     Watch(watch::Args),
+    Compare(compare::Args),
     Replay(replay::Args),
     Aa(aa::Args),
+    Preflight(preflight::Args),
     /// Print the completions for a shell
     Completions(Completions),
 }
@@ -59,8 +65,10 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     match verb {
         Verb::Check(args) => check::run(&plan, &args).await,
         Verb::Watch(args) => watch::run(&plan, &args).await,
+        Verb::Compare(args) => compare::run(&plan, &args).await,
         Verb::Replay(args) => replay::run(&plan, &args).await,
         Verb::Aa(args) => aa::run(&plan, &args).await,
+        Verb::Preflight(args) => preflight::run(&plan, &args).await,
         Verb::Completions(completions) => Ok(completions.run::<Args>()),
     }
 }

@@ -166,7 +166,11 @@ impl Driving {
                     match router.write(&seen, &after).await {
                         Ok(_) => {
                             self.record = after;
-                            desk.note(&self.record, end_of(&self.record, from));
+                            let event = match step {
+                                Some(Move::PauseByHand(sentence)) => Event::Precaution { from, sentence },
+                                _ => end_of(&self.record, from),
+                            };
+                            desk.note(&self.record, event);
                             return true;
                         }
                         Err(WriteError::Conflict) => "somebody else wrote at the same moment".to_owned(),

@@ -261,6 +261,12 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
             // Another rollout, whatever its generation: the router was set back and begun anew.
             return driver.leave(Outcome::Fenced, false, desk, None).await;
         }
+        if let Some(seen) = &seen {
+            let as_recorded = seen.drift.is_none() && seen.unreachable.is_empty();
+            world
+                .watcher
+                .trust_weights(as_recorded, &driver.record, desk.clock.now());
+        }
         driver.ask(desk);
         let interrupted = *world.interrupt.borrow();
         let finding = driver.finding(&world.watcher);
@@ -311,7 +317,7 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
                     .leave(refused(done.outcome), false, desk, interrupted)
                     .await;
             }
-            Action::Move(step @ (Move::Pause(_) | Move::Pass)) => {
+            Action::Move(step @ (Move::Pause(_) | Move::PauseByHand(_) | Move::Pass)) => {
                 // Nobody watches after this: it is tried for as long as there is time.
                 let leaving = leaving(&mut world.interrupt);
                 let lowered = tokio::select! {

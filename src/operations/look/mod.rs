@@ -10,13 +10,8 @@ use rollgate_domain::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::history::{BASELINE, PIECE};
 use crate::{error::chain, providers::metrics::Metrics};
-
-/// Samples from before the rollout are baselines: twice Prometheus's longest usual interval.
-const BASELINE: SignedDuration = SignedDuration::from_mins(5);
-
-/// So much is fetched at once: a bound on memory, and what sources answer at once.
-const PIECE: SignedDuration = SignedDuration::from_hours(6);
 
 /// How many looks may pass without a new sample before the source counts as silent.
 const SILENT_LOOKS: i32 = 3;
@@ -81,6 +76,8 @@ pub struct Watcher<'a> {
     step: Option<(Timestamp, Option<Step>)>,
     feed: Feed,
     unseen: Option<Unseen>,
+    /// Whether the router splits as the record says.
+    trusts_weights: bool,
     looks: VecDeque<Look>,
     outcome: Option<Outcome>,
 }
@@ -114,6 +111,7 @@ impl<'a> Watcher<'a> {
             step: None,
             feed: Feed::Silent { since: now },
             unseen: None,
+            trusts_weights: true,
             looks: VecDeque::new(),
             outcome: None,
         }
@@ -127,6 +125,14 @@ impl<'a> Watcher<'a> {
             generation: record.generation,
             origin: self.origin,
             settings: self.settings.clone(),
+        }
+    }
+
+    /// Whether the router splits as the record says: where it does not, a candidate that lacks traffic has not lost it.
+    pub fn trust_weights(&mut self, trusts: bool, record: &Record, now: Timestamp) {
+        if std::mem::replace(&mut self.trusts_weights, trusts) != trusts {
+            let weight = if trusts { record.weight } else { Weight::ZERO };
+            self.judge.share_is(now, weight);
         }
     }
 

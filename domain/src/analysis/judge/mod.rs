@@ -133,6 +133,11 @@ impl Judge {
         self
     }
 
+    /// The candidate has had another share from `at` on; [`Weight::ZERO`] where nobody knows which.
+    pub fn share_is(&mut self, at: Timestamp, weight: Weight) {
+        self.shares.push((at, weight));
+    }
+
     /// Seeks a new proof of health in looks that start at or after `since`, in the step's time if one is given.
     ///
     /// If the step gives the candidate everything, these looks are judged without stable: by its frozen rate and

@@ -36,16 +36,20 @@ impl Judge {
             errors: counts.errors / looks,
         };
         let known = candidate.requests > 0.0 && (self.frozen.is_some() || stable.requests > 0.0);
+        let stable = match (self.frozen, measure) {
+            (None, _) => mean(stable),
+            (Some(errors), Measure::Errors) => errors,
+            (Some(_), measure) => measure
+                .bounds(&self.yardstick)
+                .map_or_else(Counts::default, |slow| self.yardstick.stable(slow.stable)),
+        };
+        let good = measure.good_rate(&self.yardstick, stable);
         known.then(|| Traffic {
             look: self.settings.look,
             candidate: mean(candidate),
-            stable: match (self.frozen, measure) {
-                (None, _) => mean(stable),
-                (Some(errors), Measure::Errors) => errors,
-                (Some(_), measure) => measure
-                    .bounds(&self.yardstick)
-                    .map_or_else(Counts::default, |slow| self.yardstick.stable(slow.stable)),
-            },
+            stable,
+            // Without a stable, one that stays as it is.
+            good: good.or_else(|| candidate.rate()).unwrap_or(0.0),
         })
     }
 
@@ -111,7 +115,7 @@ impl Judge {
                         self.warming().unwrap_or_default()
                     };
                     Some(Forecast {
-                        error_rate: traffic.good_rate(),
+                        error_rate: traffic.good,
                         seconds: (time + wait).as_secs(),
                     })
                 })

@@ -371,15 +371,12 @@ impl Tally {
                 measured.checks.resize(place + 1, Counts::default());
             }
         };
-        let group = |measured: &mut Measured, add: &dyn Fn(&mut Counts)| {
-            if !series.group.is_empty() {
-                add(measured.groups.entry(series.group.clone()).or_default());
-            }
-        };
         match counter {
             Counter::Requests => {
                 measured.requests += difference;
-                group(measured, &|counts| counts.requests += difference);
+                if let Some(group) = group(measured, &series.group) {
+                    group.requests += difference;
+                }
                 self.served
                     .entry(side)
                     .and_modify(|first| *first = (*first).min(time))
@@ -387,7 +384,9 @@ impl Tally {
             }
             Counter::Errors => {
                 measured.errors += difference;
-                group(measured, &|counts| counts.errors += difference);
+                if let Some(group) = group(measured, &series.group) {
+                    group.errors += difference;
+                }
             }
             Counter::Total(place) => {
                 check(place, measured);
@@ -414,6 +413,11 @@ impl Tally {
         let end = self.origin.as_nanosecond() + (i128::from(index) + 1) * self.look.as_nanos();
         Timestamp::from_nanosecond(end).unwrap_or(Timestamp::MAX)
     }
+}
+
+/// The counts of a value of the label by which errors are told apart.
+fn group<'a>(measured: &'a mut Measured, name: &str) -> Option<&'a mut Counts> {
+    (!name.is_empty()).then(|| measured.groups.entry(name.to_owned()).or_default())
 }
 
 fn is_count(value: f64) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 use rollgate_domain::{
-    analysis::{Samples, Settings},
+    analysis::{Samples, Settings, Side},
     rollout::{
         ladder::{Ladder, Require, Step},
         moves::Course,
@@ -37,6 +37,8 @@ pub(super) struct Fake {
     pub(super) requests: f64,
     /// The candidate's share of failed requests.
     pub(super) error_rate: f64,
+    /// From this second on both versions fail 5 % more.
+    pub(super) incident: i64,
     /// The metric source fails in this stretch of time, in seconds since the origin.
     pub(super) blind: std::ops::Range<i64>,
     /// The router fails in this stretch of time.
@@ -126,7 +128,18 @@ impl Router for Fake {
 impl Metrics for Fake {
     async fn samples(&self, from: Timestamp, to: Timestamp) -> anyhow::Result<Samples> {
         anyhow::ensure!(!self.blind.contains(&self.second()), "the source is down");
-        Ok(counted(self.origin, from, to, self.requests, self.error_rate))
+        let mut samples = counted(self.origin, from, to, self.requests, self.error_rate);
+        for series in &mut samples.errors {
+            let requests = match series.side {
+                Side::Stable => 990.0,
+                Side::Candidate => self.requests,
+            };
+            for (time, count) in &mut series.points {
+                let second = time.as_second() - self.origin.as_second();
+                *count += (second.saturating_sub(self.incident).max(0) as f64 * 0.05 * requests).floor();
+            }
+        }
+        Ok(samples)
     }
 
     fn has_past(&self) -> bool {
@@ -193,6 +206,7 @@ pub(super) fn fake() -> Fake {
         origin: at(0),
         requests: 10.0,
         error_rate: 0.001,
+        incident: i64::MAX,
         blind: 0..0,
         deaf: 0..0,
         intruder: None,

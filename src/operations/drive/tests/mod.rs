@@ -32,6 +32,26 @@ async fn a_bad_canary_ends_with_no_traffic() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_hurts_both_after_a_rise_is_a_precaution_and_no_verdict() {
+    // The third step begins after an hour.
+    let fake = Fake {
+        incident: 3600 + 300,
+        ..fake()
+    };
+    let (ended, events) = driven(&fake, 600, None, AS_IS).await;
+    assert_eq!(fake.shares(), [1, 5, 10, 0], "{events}");
+    assert_eq!(ended.outcome, Outcome::Hold);
+    assert!(
+        matches!(ended.record.state, State::Paused { by_hand: true, .. }),
+        "a person goes on: {events}"
+    );
+    assert!(
+        events.contains("paused as a precaution, was at 10 %: PRECAUTION - both versions."),
+        "{events}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn time_alone_never_advances() {
     // Twice stable's rate is not disproved as harm for hours, and never proved as health.
     let fake = Fake {
