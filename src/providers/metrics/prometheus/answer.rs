@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::super::http::{is_web_page, quote};
 use super::super::series::Labels;
+use super::native::Native;
 
 /// One series of a range vector.
 #[derive(Debug, Deserialize)]
@@ -21,7 +22,7 @@ pub(super) struct Range {
     #[serde(default)]
     pub(super) values: Vec<Point>,
     /// Present if the series holds native histograms, which are no counters.
-    pub(super) histograms: Option<IgnoredAny>,
+    pub(super) histograms: Option<Vec<NativePoint>>,
 }
 
 /// One series of an instant vector; only its labels are wanted.
@@ -29,6 +30,10 @@ pub(super) struct Range {
 pub(super) struct Instant {
     pub(super) metric: Labels,
 }
+
+/// A sample of a native histogram, at seconds since 1970.
+#[derive(Debug, Deserialize)]
+pub(super) struct NativePoint(pub(super) f64, pub(super) Native);
 
 /// A sample as it came, NaN included.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -178,13 +183,7 @@ impl<'de> Deserialize<'de> for Point {
                 if pair.next_element::<IgnoredAny>()?.is_some() {
                     return Err(A::Error::custom("a sample of more than two parts"));
                 }
-                // Prometheus counts in milliseconds; rounding takes the noise of binary fractions away.
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "saturates, and is then out of range"
-                )]
-                let time = Timestamp::from_millisecond((seconds * 1000.0).round() as i64);
-                Ok(Point(time.map_err(A::Error::custom)?, value))
+                Ok(Point(time(seconds).map_err(A::Error::custom)?, value))
             }
         }
 
@@ -192,8 +191,18 @@ impl<'de> Deserialize<'de> for Point {
     }
 }
 
+/// Prometheus counts in milliseconds; rounding takes the noise of binary fractions away.
+pub(super) fn time(seconds: f64) -> Result<Timestamp, jiff::Error> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates, and is then out of range"
+    )]
+    Timestamp::from_millisecond((seconds * 1000.0).round() as i64)
+}
+
 /// A number that comes as text, since JSON has neither NaN nor infinity.
-struct Number(f64);
+#[derive(Debug)]
+pub(super) struct Number(pub(super) f64);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

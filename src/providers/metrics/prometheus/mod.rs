@@ -5,20 +5,21 @@
 //! Source: <https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries>
 
 mod answer;
+mod native;
 mod probe;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use reqwest::{Client, RequestBuilder, Url};
-use rollgate_domain::analysis::{CheckSamples, Samples, Series, Side};
+use rollgate_domain::analysis::{CheckSamples, Histogram, Samples, Series, Side};
 
-use self::answer::{Point, Range, Row};
+use self::answer::{NativePoint, Point, Range, Row};
 use self::window::{pieces, range_query};
 use super::histogram::{Bucket, histograms};
 use super::selectors::Selectors;
@@ -159,16 +160,16 @@ impl Prometheus {
         Ok(found.into_iter().map(series).collect())
     }
 
-    async fn latency(
-        &self,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Vec<rollgate_domain::analysis::Histogram>> {
+    /// The classic histogram's buckets, or where there are none the native one.
+    async fn latency(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Histogram>> {
         let Some(selector) = &self.narrowed.latency else {
             return Ok(Vec::new());
         };
         let buckets = selector.suffixed("_bucket");
         let found = self.found(&buckets, Sort::Counter, from, to).await?;
+        if found.is_empty() {
+            return self.native(selector, from, to).await;
+        }
         let bucket = |Found { labels, side, points }| Bucket {
             instance: instance(&labels).into(),
             labels,
@@ -177,6 +178,49 @@ impl Prometheus {
         };
         histograms(found.into_iter().map(bucket).collect())
             .with_context(|| format!("read what {} answered to {buckets}", self.shown))
+    }
+
+    async fn native(&self, selector: &Selector, from: Timestamp, to: Timestamp) -> Result<Vec<Histogram>> {
+        let mut collected: BTreeMap<String, Histogram> = BTreeMap::new();
+        for (from, to) in pieces(from, to) {
+            let query = range_query(selector, from, to);
+            let rows: Vec<Range> = self.query(&query, to).await?;
+            for row in rows {
+                let Range {
+                    metric,
+                    values,
+                    histograms,
+                } = row;
+                let read = || format!("read what {} answered to {query}", self.shown);
+                if !values.is_empty() {
+                    let told = anyhow!("{} is no histogram: it has plain numbers", key(&metric));
+                    return Err(told.context(read()));
+                }
+                let Some(side) = self.side(&metric) else { continue };
+                let new = || Histogram {
+                    key: key(&metric),
+                    instance: instance(&metric).into(),
+                    side,
+                    ..Histogram::default()
+                };
+                let points = &mut collected.entry(key(&metric)).or_insert_with(new).points;
+                for NativePoint(seconds, sample) in histograms.unwrap_or_default() {
+                    let time = answer::time(seconds).with_context(read)?;
+                    if from < time && time <= to {
+                        points.push((time, sample.distribution()));
+                    }
+                }
+            }
+        }
+        Ok(collected.into_values().collect())
+    }
+
+    fn side(&self, metric: &Labels) -> Option<Side> {
+        match metric.get(&self.version_label) {
+            Some(version) if *version == self.stable => Some(Side::Stable),
+            Some(version) if *version == self.candidate => Some(Side::Candidate),
+            _ => None,
+        }
     }
 
     async fn gauges(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Vec<Series>>> {
@@ -226,10 +270,8 @@ impl Prometheus {
         if histograms.is_some() {
             bail!("{key} is a native histogram, not a counter");
         }
-        let side = match metric.get(&self.version_label) {
-            Some(version) if *version == self.stable => Side::Stable,
-            Some(version) if *version == self.candidate => Side::Candidate,
-            _ => return Ok(()),
+        let Some(side) = self.side(&metric) else {
+            return Ok(());
         };
         let new = || Found {
             labels: metric,
@@ -418,7 +460,7 @@ mod tests {
             format!("{series}: the sample of 1970-01-01T00:00:02Z comes after that of 1970-01-01T00:00:02Z")
         );
         let histogram = Range {
-            histograms: Some(serde::de::IgnoredAny),
+            histograms: Some(Vec::new()),
             ..row("v1", &[])
         };
         assert_eq!(
