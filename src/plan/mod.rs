@@ -35,9 +35,9 @@ pub use error::{PlanError, Problem};
 pub use rescue::Rescue;
 pub use schema::schema;
 pub use sections::{
-    Approver, Backend, Canary, Channel, Driver, ErrorRate, Gate, GatewayApi, Haproxy, Ids, Istio, Judgement,
-    Limits, Metrics, Nginx, Notify, Phases, Preview, Production, Prometheus, Proof, ReplicaRatio, Require,
-    Rollback, Scrape, ServiceSelector, Source, Step, Sticky, Traffic, UserId, Windows,
+    Approver, Backend, Canary, Channel, Decisions, Driver, ErrorRate, Gate, GatewayApi, Haproxy, Ids, Istio,
+    Judgement, Limits, Metrics, Nginx, Notify, Phases, Preview, Production, Prometheus, Proof, ReplicaRatio,
+    Require, Rollback, Scrape, ServiceSelector, Source, Step, Sticky, Traffic, UserId, Windows,
 };
 
 use place::Place;
@@ -72,6 +72,7 @@ pub struct Plan {
     pub windows: Windows,
     /// Who may say `go`; empty: whoever may start the workflow.
     pub approvers: Vec<Approver>,
+    pub decisions: Decisions,
     pub rollback: Rollback,
     pub notify: Notify,
     pub driver: Driver,
