@@ -1,6 +1,7 @@
 //! `verify-health`: is it healthy?
 
 mod check;
+mod collect;
 mod decide;
 mod subject;
 mod watch;
@@ -33,6 +34,7 @@ Examples:
   verify-health check --now 2026-11-23T14:00:00Z  as it would have been judged then
   verify-health watch --for 10m                   look after look
   verify-health decide                            which rollback is called for, and how to start it
+  verify-health collect --to evidence             what people need after a bad release
 
 Exit codes:
   0 healthy or nothing found yet   1 error   2 usage or plan   3 bad: roll back   4 hold";
@@ -41,6 +43,7 @@ Exit codes:
 enum Verb {
     Check(check::Args),
     Decide(decide::Args),
+    Collect(collect::Args),
     Watch(watch::Args),
     /// Print the completions for a shell
     Completions(Completions),
@@ -55,6 +58,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     let Args { plan, verb } = args;
     match verb {
         Verb::Check(args) => check::run(&plan, &args).await,
+        Verb::Collect(args) => collect::run(&plan, args).await,
         Verb::Decide(args) => decide::run(&plan, args).await,
         Verb::Watch(args) => watch::run(&plan, &args).await,
         Verb::Completions(completions) => Ok(completions.run::<Args>()),

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What to judge
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Debug, Default)]
 pub(crate) struct Subject {
     /// Judge from this time on, without asking the router
     #[arg(long, value_name = "TIME", requires_all = ["candidate_version", "stable_version"])]
