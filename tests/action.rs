@@ -16,7 +16,7 @@ use crate::support::{
     http::{Http, Reply},
     require,
     team::ROOT,
-    tool::{Ended, path_of, run},
+    tool::{Ended, binary, path_of, run},
     world::World,
 };
 
@@ -67,6 +67,12 @@ fn its_outputs_are_those_that_the_tools_write() {
     let mut command = world.command(["rollback"]);
     command.env("GITHUB_OUTPUT", &file);
     run(command).with(0);
+    let mut command = binary("verify-health");
+    command
+        .env("ROLLGATE_PLAN", world.path("plan.yml"))
+        .env("GITHUB_OUTPUT", &file)
+        .args(["decide", "--signal", "critical:orders fail"]);
+    run(command);
     let written = fs::read_to_string(&file).expect("outputs");
     let names: BTreeSet<_> = written
         .lines()

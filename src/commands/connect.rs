@@ -9,7 +9,7 @@ use crate::{
         cluster::Cluster,
         sampling::Sampler,
         stacks::{
-            Stacks,
+            Stacks, Traces,
             kubernetes::{Kubernetes, Lookup, Named},
         },
         traffic::{
@@ -111,21 +111,9 @@ pub(crate) async fn outside_of(
     backends: &BTreeMap<String, plan::Backend>,
     users: Users,
 ) -> anyhow::Result<Outside> {
-    let named = || {
-        backends
-            .iter()
-            .map(|(name, plan::Backend { deployment, workers })| {
-                let named = Named {
-                    deployment: deployment.clone(),
-                    workers: workers.clone(),
-                };
-                (name.clone(), named)
-            })
-            .collect()
-    };
-    let stacks = |cluster: &Cluster, namespace: &String, lookup| {
-        let stacks = Kubernetes::new(cluster.clone(), namespace.clone(), lookup, named());
-        Some(Box::new(stacks) as Box<dyn Stacks>)
+    let stacks = |cluster: &Cluster| {
+        let running = running(traffic, backends, cluster);
+        running.map(|running| Box::new(running) as Box<dyn Stacks>)
     };
     Ok(match traffic.clone() {
         Traffic::Haproxy(traffic) => Outside {
@@ -143,7 +131,7 @@ pub(crate) async fn outside_of(
         }) => {
             let cluster = Cluster::connect().await?;
             Outside {
-                stacks: stacks(&cluster, &namespace, Lookup::Service),
+                stacks: stacks(&cluster),
                 router: Box::new(GatewayApi::new(cluster, namespace, route, backends, users)),
             }
         }
@@ -155,7 +143,7 @@ pub(crate) async fn outside_of(
         }) => {
             let cluster = Cluster::connect().await?;
             Outside {
-                stacks: stacks(&cluster, &namespace, subsets(host.as_deref())),
+                stacks: stacks(&cluster),
                 router: Box::new(Istio::new(cluster, namespace, route, host, backends, users)),
             }
         }
@@ -166,12 +154,8 @@ pub(crate) async fn outside_of(
             backends,
         }) => {
             let cluster = Cluster::connect().await?;
-            let lookup = Lookup::Selector {
-                service: service.clone(),
-                label: label.clone(),
-            };
             Outside {
-                stacks: stacks(&cluster, &namespace, lookup),
+                stacks: stacks(&cluster),
                 router: Box::new(ServiceSelector::new(
                     cluster, &namespace, &service, label, backends,
                 )),
@@ -183,15 +167,68 @@ pub(crate) async fn outside_of(
             backends,
         }) => {
             let cluster = Cluster::connect().await?;
-            let lookup = Lookup::Deployment {
-                service: service.clone(),
-            };
             Outside {
-                stacks: stacks(&cluster, &namespace, lookup),
+                stacks: stacks(&cluster),
                 router: Box::new(ReplicaRatio::new(cluster, namespace, service, backends)),
             }
         }
     })
+}
+
+/// What the versions leave behind, where that can be asked.
+///
+/// # Errors
+///
+/// No cluster can be found where one is needed. Nothing has been asked yet.
+pub(crate) async fn traces(plan: &Plan) -> anyhow::Result<Option<Box<dyn Traces>>> {
+    if placed(&plan.traffic).is_none() {
+        return Ok(None);
+    }
+    let cluster = Cluster::connect().await?;
+    let running = running(&plan.traffic, &plan.backends, &cluster);
+    Ok(running.map(|running| Box::new(running) as Box<dyn Traces>))
+}
+
+/// The versions behind a router of Kubernetes.
+fn running(
+    traffic: &Traffic,
+    backends: &BTreeMap<String, plan::Backend>,
+    cluster: &Cluster,
+) -> Option<Kubernetes> {
+    let (namespace, lookup) = placed(traffic)?;
+    let named = backends
+        .iter()
+        .map(|(name, plan::Backend { deployment, workers })| {
+            let named = Named {
+                deployment: deployment.clone(),
+                workers: workers.clone(),
+            };
+            (name.clone(), named)
+        })
+        .collect();
+    Some(Kubernetes::new(cluster.clone(), namespace.clone(), lookup, named))
+}
+
+/// In which namespace the versions run, and how they are found there.
+fn placed(traffic: &Traffic) -> Option<(&String, Lookup)> {
+    match traffic {
+        Traffic::Haproxy(_) | Traffic::Nginx(_) => None,
+        Traffic::GatewayApi(traffic) => Some((&traffic.namespace, Lookup::Service)),
+        Traffic::Istio(traffic) => Some((&traffic.namespace, subsets(traffic.host.as_deref()))),
+        Traffic::ServiceSelector(traffic) => {
+            let lookup = Lookup::Selector {
+                service: traffic.service.clone(),
+                label: traffic.label.clone(),
+            };
+            Some((&traffic.namespace, lookup))
+        }
+        Traffic::ReplicaRatio(traffic) => {
+            let lookup = Lookup::Deployment {
+                service: traffic.service.clone(),
+            };
+            Some((&traffic.namespace, lookup))
+        }
+    }
 }
 
 /// How the pods of Istio's backends are found: behind Services of their own, or as subsets of one Service.

@@ -12,7 +12,7 @@ use rollgate_domain::{
     rollout::{
         ladder::{Ladder, Require, Step},
         moves::{Course, Start},
-        phase::Phase,
+        phase::{self, Phase},
         record::{Evidence, Pin, Record, Version},
     },
 };
@@ -64,6 +64,26 @@ pub enum Format {
     Text,
     /// For programs
     Json,
+}
+
+/// How bad a signal is, on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SignalWord {
+    Critical,
+    Degradation,
+    Corruption,
+    Watch,
+}
+
+impl From<SignalWord> for phase::Severity {
+    fn from(word: SignalWord) -> Self {
+        match word {
+            SignalWord::Critical => Self::Critical,
+            SignalWord::Degradation => Self::Degradation,
+            SignalWord::Corruption => Self::Corruption,
+            SignalWord::Watch => Self::Watch,
+        }
+    }
 }
 
 /// A span of time as people write it: `5h30m`, `90s`, `1500ms`.
@@ -421,9 +441,6 @@ pub(crate) fn step_outputs(outcome: Outcome, handed_over: bool, record: Option<&
 
 /// The same for a driver. `passed`: this run itself has ended the canary, so that production is its caller's to begin.
 pub(crate) fn run_outputs(outcome: Outcome, handed_over: bool, passed: bool, record: Option<&Record>) {
-    let Some(path) = Files::from_variables(variable).output else {
-        return;
-    };
     let mut values = vec![
         ("outcome", outcome.word().to_owned()),
         ("continue", handed_over.to_string()),
@@ -440,7 +457,15 @@ pub(crate) fn run_outputs(outcome: Outcome, handed_over: bool, passed: bool, rec
         values.push(("plan_commit", record.pin.commit.clone().unwrap_or_default()));
         values.push(("rollout_id", record.rollout.clone()));
     }
-    if let Err(error) = outputs::write(&path, &values) {
+    write_outputs(&values);
+}
+
+/// Writes these outputs of the step, in a GitHub job.
+pub(crate) fn write_outputs(values: &[(&str, String)]) {
+    let Some(path) = Files::from_variables(variable).output else {
+        return;
+    };
+    if let Err(error) = outputs::write(&path, values) {
         say(&format!("warning: {}", crate::error::chain(&error)));
     }
 }

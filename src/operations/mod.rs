@@ -5,6 +5,7 @@ pub mod answer;
 pub mod approvers;
 pub mod by_hand;
 pub mod capacity;
+pub mod collect;
 pub mod desk;
 pub mod drive;
 pub mod finish;

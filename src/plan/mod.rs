@@ -35,8 +35,8 @@ pub use error::{PlanError, Problem};
 pub use rescue::Rescue;
 pub use schema::schema;
 pub use sections::{
-    Action, Approver, Backend, Canary, Channel, Check, Driver, ErrorRate, Gate, GatewayApi, Gauge, Haproxy,
-    Ids, Istio, Judgement, Limits, Memory, Metrics, Nginx, Notify, P95, Phases, Preview, Production,
+    Action, Approver, Backend, Canary, Channel, Check, Decisions, Driver, ErrorRate, Gate, GatewayApi, Gauge,
+    Haproxy, Ids, Istio, Judgement, Limits, Memory, Metrics, Nginx, Notify, P95, Phases, Preview, Production,
     Prometheus, Proof, ReplicaRatio, Require, Rollback, Scrape, ServiceSelector, Source, Step, Sticky,
     Throughput, Traffic, UserId, Windows,
 };
@@ -76,6 +76,7 @@ pub struct Plan {
     pub windows: Windows,
     /// Who may say `go`; empty: whoever may start the workflow.
     pub approvers: Vec<Approver>,
+    pub decisions: Decisions,
     pub rollback: Rollback,
     pub notify: Notify,
     pub driver: Driver,

@@ -3,6 +3,7 @@
 mod assign;
 mod beds;
 mod contract;
+mod evidence;
 mod gateway_api;
 mod haproxy;
 mod health;

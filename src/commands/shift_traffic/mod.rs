@@ -15,7 +15,7 @@ mod said;
 mod set;
 mod signal;
 mod start;
-mod status;
+pub(in crate::commands) mod status;
 
 use clap::{Parser, Subcommand};
 use rollgate_domain::exit::Outcome;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use clap::ValueEnum;
 use rollgate_domain::{
     exit::Outcome,
     rollout::{
@@ -20,7 +19,7 @@ use crate::{
     commands::{
         connect::outside,
         say,
-        shared::{PlanFlag, desk, pin},
+        shared::{PlanFlag, SignalWord, desk, pin},
         variable,
     },
     error::{Usage, chain},
@@ -45,27 +44,14 @@ Examples:
 pub(crate) struct Args {
     /// How bad it is
     #[arg(value_enum, env = "ROLLGATE_SEVERITY")]
-    severity: Word,
+    severity: SignalWord,
     #[command(flatten)]
     hand: Hand,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Word {
-    Critical,
-    Degradation,
-    Corruption,
-    Watch,
-}
-
 pub(crate) async fn run(plan: &PlanFlag, args: Args) -> anyhow::Result<Outcome> {
     let Args { severity, hand } = args;
-    let severity = match severity {
-        Word::Critical => Severity::Critical,
-        Word::Degradation => Severity::Degradation,
-        Word::Corruption => Severity::Corruption,
-        Word::Watch => Severity::Watch,
-    };
+    let severity = Severity::from(severity);
     let text = hand.reason_or("");
     if text.is_empty() {
         return Err(Usage(

@@ -2,7 +2,9 @@
 
 mod aa;
 mod check;
+mod collect;
 mod compare;
+mod decide;
 mod preflight;
 mod replay;
 mod subject;
@@ -39,6 +41,8 @@ Examples:
   verify-health preflight                         can this plan be judged by, before anything begins?
   verify-health replay                            every verdict along the way
   verify-health aa                                would these limits have cried wolf?
+  verify-health decide                            which rollback is called for, and how to start it
+  verify-health collect --to evidence             what people need after a bad release
 
 Exit codes:
   0 healthy or nothing found yet   1 error   2 usage or plan   3 bad: roll back   4 hold";
@@ -46,6 +50,8 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Verb {
     Check(check::Args),
+    Decide(decide::Args),
+    Collect(collect::Args),
     Watch(watch::Args),
     Compare(compare::Args),
     Replay(replay::Args),
@@ -64,6 +70,8 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     let Args { plan, verb } = args;
     match verb {
         Verb::Check(args) => check::run(&plan, &args).await,
+        Verb::Collect(args) => collect::run(&plan, args).await,
+        Verb::Decide(args) => decide::run(&plan, args).await,
         Verb::Watch(args) => watch::run(&plan, &args).await,
         Verb::Compare(args) => compare::run(&plan, &args).await,
         Verb::Replay(args) => replay::run(&plan, &args).await,

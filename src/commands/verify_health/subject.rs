@@ -2,10 +2,13 @@
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use rollgate_domain::rollout::{
-    moves::{By, Start},
-    phase::Phase,
-    record::{Record, Version},
+use rollgate_domain::{
+    analysis::Verdict,
+    rollout::{
+        moves::{By, Start},
+        phase::Phase,
+        record::{Record, Version},
+    },
 };
 
 use crate::{
@@ -15,14 +18,14 @@ use crate::{
     },
     operations::look::Watcher,
     plan::Plan,
-    providers::metrics::Metrics,
+    providers::{clock::Clock, metrics::Metrics},
 };
 
 /// No version has this name: for a source that must be told two.
 const NOBODY: &str = "rollgate: nobody";
 
 /// What to judge
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Debug, Default)]
 pub(crate) struct Subject {
     /// Judge from this time on, without asking the router
     #[arg(long, value_name = "TIME", requires_all = ["candidate_version", "stable_version"])]
@@ -83,6 +86,25 @@ impl Subject {
             }
         };
         described(plan, begin, &version, NOBODY)
+    }
+
+    /// One verdict, as of `now` or of this moment.
+    pub(crate) async fn verdict(
+        &self,
+        plan: &Plan,
+        record: &Record,
+        now: Option<Timestamp>,
+    ) -> anyhow::Result<Verdict> {
+        let metrics = Self::metrics(plan, record)?;
+        let clock = now.map_or_else(Clock::system, Clock::starting_at);
+        let mut watcher = self.watcher(plan, record, metrics.as_ref(), clock.now());
+        if !metrics.has_past() {
+            // A page tells counts since its process began: it takes two of them to see a difference.
+            clock.sleep_until(watcher.next_look_at(clock.now())).await;
+            watcher.look(clock.now()).await;
+            clock.sleep_until(watcher.next_look_at(clock.now())).await;
+        }
+        Ok(watcher.look(now.unwrap_or_else(|| clock.now())).await)
     }
 
     /// The record's metric source.

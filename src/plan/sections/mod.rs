@@ -3,6 +3,7 @@
 //! Most sections are the same as written and as checked. Where a check changes the shape, what is written
 //! is named `…File`.
 
+mod decisions;
 mod judgement;
 mod metrics;
 mod people;
@@ -15,6 +16,7 @@ mod users;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use decisions::Decisions;
 pub use judgement::{Action, Check, ErrorRate, Gauge, Judgement, Limits, Memory, P95, Proof, Throughput};
 pub use metrics::{Metrics, Prometheus, Scrape, Source};
 pub(super) use metrics::{MetricsFile, ScrapeFile};
@@ -90,6 +92,9 @@ pub(super) struct File {
     /// Who may say `go` at a gate: GitHub logins, and teams as `team/SLUG`. Default: whoever may start the workflow.
     #[serde(default)]
     pub(super) approvers: Vec<Written<Person>>,
+    /// What `verify-health decide` calls for.
+    #[serde(default)]
+    pub(super) decisions: Decisions,
     /// How the traffic is taken back, beyond the router.
     #[serde(default)]
     pub(super) rollback: Rollback,

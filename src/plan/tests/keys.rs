@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn an_unknown_section() {
     assert_snapshot!(refusal(&and("database: { kind: postgresql }")), @r"
-    plan.yml:10:1: database: unknown key, expected one of `service`, `url`, `version-header`, `traffic`, `backends`, `sticky`, `preview`, `metrics`, `limits`, `gauges`, `checks`, `judgement`, `phases`, `windows`, `approvers`, `rollback`, `notify` or `driver`
+    plan.yml:10:1: database: unknown key, expected one of `service`, `url`, `version-header`, `traffic`, `backends`, `sticky`, `preview`, `metrics`, `limits`, `gauges`, `checks`, `judgement`, `phases`, `windows`, `approvers`, `decisions`, `rollback`, `notify` or `driver`
        |
     10 | database: { kind: postgresql }
        | ^
@@ -15,7 +15,7 @@ fn an_unknown_section() {
 #[test]
 fn a_misspelt_section() {
     assert_snapshot!(refusal(&and("phasis: {}")), @r"
-    plan.yml:10:1: phasis: unknown key, expected one of `service`, `url`, `version-header`, `traffic`, `backends`, `sticky`, `preview`, `metrics`, `limits`, `gauges`, `checks`, `judgement`, `phases`, `windows`, `approvers`, `rollback`, `notify` or `driver`
+    plan.yml:10:1: phasis: unknown key, expected one of `service`, `url`, `version-header`, `traffic`, `backends`, `sticky`, `preview`, `metrics`, `limits`, `gauges`, `checks`, `judgement`, `phases`, `windows`, `approvers`, `decisions`, `rollback`, `notify` or `driver`
        |
     10 | phasis: {}
        | ^

@@ -2,6 +2,11 @@
 
 pub mod kubernetes;
 
+use std::pin::Pin;
+
+use futures_util::io::AsyncBufRead;
+use serde_json::Value;
+
 /// The two versions of the service as they run.
 #[async_trait::async_trait]
 pub trait Stacks: Send + Sync {
@@ -81,4 +86,56 @@ pub enum Wish {
     /// Background workers as they were before [`Self::WorkersQuiet`]; so many where there are none and none is
     /// remembered: a candidate is deployed without, and gets as many as stable had.
     WorkersAsBefore(u32),
+}
+
+/// What the versions leave for those who ask later why one was bad. Reads, and changes nothing.
+#[async_trait::async_trait]
+pub trait Traces: Send + Sync {
+    /// The objects of `backend` as they are now, what its pods use, and which logs there are. What cannot be read is a
+    /// trace that says why.
+    async fn of(&self, backend: &str) -> Found;
+
+    /// What happened around both versions, a line each, the newest last.
+    ///
+    /// # Errors
+    ///
+    /// It could not be read.
+    async fn events(&self) -> anyhow::Result<Vec<String>>;
+
+    /// One log from its beginning; a line begins with its time.
+    ///
+    /// # Errors
+    ///
+    /// It could not be had.
+    async fn log(&self, log: &Log) -> anyhow::Result<Pin<Box<dyn AsyncBufRead + Send>>>;
+}
+
+/// What there is of one backend.
+#[derive(Default)]
+pub struct Found {
+    /// In the order from the whole to its parts.
+    pub traces: Vec<Trace>,
+    /// Of all containers of its pods.
+    pub logs: Vec<Log>,
+}
+
+/// One object.
+pub struct Trace {
+    /// A file's name, without its end.
+    pub name: String,
+    /// Where it is from, for people.
+    pub from: String,
+    /// The object, or why it could not be had.
+    pub found: anyhow::Result<Value>,
+}
+
+/// Where a log is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The pod.
+    pub pod: String,
+    /// The container in it.
+    pub container: String,
+    /// Of the container before its last restart.
+    pub previous: bool,
 }

@@ -150,11 +150,21 @@ phases:
         plan: &str,
         arguments: impl IntoIterator<Item = &'b str>,
     ) -> Command {
+        self.tool("shift-traffic", plan, arguments)
+    }
+
+    /// Any tool with a plan.
+    pub(super) fn tool<'b>(
+        &self,
+        name: &str,
+        plan: &str,
+        arguments: impl IntoIterator<Item = &'b str>,
+    ) -> Command {
         let call = self.calls.get();
         self.calls.set(call + 1);
         let file = self.folder.path().join(format!("rollgate{call}.yml"));
         fs::write(&file, plan).expect("the plan");
-        let mut command = binary("shift-traffic");
+        let mut command = binary(name);
         command
             .env("KUBECONFIG", &self.kubeconfig)
             .env("ROLLGATE_PLAN", file)

@@ -12,4 +12,5 @@ mod signals;
 mod standby;
 mod status;
 mod traffic;
+mod which_level;
 mod with_prometheus;

@@ -6,10 +6,11 @@ mod screen;
 use std::{io::IsTerminal as _, time::Duration};
 
 use rollgate_domain::{exit::Outcome, rollout::record::Record};
+use serde_json::Value;
 
 use crate::{
     commands::{
-        connect::{outside, sampler},
+        connect::{Outside, outside, sampler},
         print, say,
         shared::{Format, OutFlag, PlanFlag, judge_settings, metric_source},
     },
@@ -51,12 +52,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome>
     let plan = plan.read()?;
     let Args { watch, output, out } = args;
     let outside = outside(&plan).await?;
-    let eyes = Eyes {
-        sampler: sampler(&plan)?,
-        behind: outside.behind(&plan.rollback),
-        out,
-        plan: &plan,
-    };
+    let eyes = Eyes::new(&plan, &outside, out)?;
     let clock = Clock::system();
     loop {
         let standing = match eyes.look(outside.router.as_ref(), &clock).await {
@@ -84,6 +80,22 @@ pub(crate) async fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome>
     }
 }
 
+/// The record and what the status says for programs, once.
+///
+/// # Errors
+///
+/// The router does not answer.
+pub(in crate::commands) async fn now(
+    plan: &Plan,
+    outside: &Outside,
+    out: &OutFlag,
+) -> anyhow::Result<(Option<Record>, Value)> {
+    let eyes = Eyes::new(plan, outside, out)?;
+    let standing = eyes.look(outside.router.as_ref(), &Clock::system()).await?;
+    let object = object::object(&standing);
+    Ok((standing.seen.record.ok().flatten(), object))
+}
+
 /// What is asked besides the router.
 struct Eyes<'a> {
     plan: &'a Plan,
@@ -92,7 +104,16 @@ struct Eyes<'a> {
     out: &'a OutFlag,
 }
 
-impl Eyes<'_> {
+impl<'a> Eyes<'a> {
+    fn new(plan: &'a Plan, outside: &'a Outside, out: &'a OutFlag) -> anyhow::Result<Self> {
+        Ok(Self {
+            sampler: sampler(plan)?,
+            behind: outside.behind(&plan.rollback),
+            out,
+            plan,
+        })
+    }
+
     async fn look(&self, router: &dyn Router, clock: &Clock) -> anyhow::Result<Standing> {
         // Which versions are measured is in the record, and may be another one at the next look.
         let record = router.read().await?.record.ok().flatten();

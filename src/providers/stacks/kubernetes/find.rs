@@ -218,7 +218,7 @@ impl Kubernetes {
     }
 
     /// All objects that `labels` select.
-    async fn list<K>(&self, labels: &Selector) -> anyhow::Result<Vec<K>>
+    pub(super) async fn list<K>(&self, labels: &Selector) -> anyhow::Result<Vec<K>>
     where
         K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
         K::DynamicType: Default,

@@ -9,6 +9,7 @@
 mod dial;
 mod find;
 mod objects;
+mod traces;
 pub(in crate::providers) mod trouble;
 mod wishes;
 
