@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::machine::{cpu, program};
+use crate::programs::{cpu, program};
 use crate::router::Proxy;
 use crate::support::servers::Prometheus;
 use crate::table::{Goal, Table, Times};

@@ -5,9 +5,11 @@
 
 mod kubernetes;
 mod look;
+#[path = "../machine.rs"]
 mod machine;
 mod memory;
 mod metrics_server;
+mod programs;
 mod rollback;
 mod rollout;
 mod router;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rollgate::plan::Plan;
 
 use crate::look::History;
-use crate::machine::{bare, peak};
+use crate::programs::{bare, peak};
 use crate::router::Proxy;
 use crate::support::http::{Http, Reply};
 use crate::support::servers::until;

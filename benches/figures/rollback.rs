@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rollgate::plan::Plan;
 
-use crate::machine::{bare, program, wall};
+use crate::programs::{bare, program, wall};
 use crate::router::Proxy;
 use crate::table::{Goal, Table, Times};
 

@@ -10,7 +10,7 @@ use rollgate::providers::traffic::Router as _;
 use rollgate::providers::traffic::haproxy::Haproxy;
 use tempfile::TempDir;
 
-use crate::machine;
+use crate::programs;
 use crate::rollout;
 use crate::support::http::{Http, Reply, nobody};
 use crate::support::servers::{Server, until};
@@ -29,7 +29,7 @@ impl Proxy {
         let (blue, green) = (Http::always(Reply::ok("")), Http::always(Reply::ok("")));
         fs::write(folder.path().join("web.map"), "web 0|\n").expect("the map");
         let config = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/haproxy/haproxy.cfg");
-        let mut command = machine::bare(machine::program("haproxy"));
+        let mut command = programs::bare(programs::program("haproxy"));
         command
             .args(["-W", "-f", config])
             .env("SHOP_FRONT", nobody())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::machine::{bare, wall};
+use crate::programs::{bare, wall};
 use crate::table::{Goal, Table, Times};
 
 const RUNS: usize = 200;

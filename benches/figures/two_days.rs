@@ -12,9 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use rollgate::plan::Plan;
 use rollgate_domain::rollout::ladder::Step;
 
-use crate::machine::{bare, resident};
 use crate::memory::of_sleep;
 use crate::metrics_server;
+use crate::programs::{bare, resident};
 use crate::rollout;
 use crate::router::Proxy;
 use crate::table::Table;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::calls::calls;
 use super::gateway::Gateway;
 use super::stage::Stage;
-use crate::machine::wall;
+use crate::programs::wall;
 use crate::support::kube::Cluster;
 use crate::support::servers::until;
 use crate::table::{Goal, Table, Times};

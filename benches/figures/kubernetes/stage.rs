@@ -13,7 +13,7 @@ use rollgate::providers::traffic::{Users, gateway_api::GatewayApi};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::machine::{bare, program};
+use crate::programs::{bare, program};
 use crate::rollout;
 use crate::support::kube::Namespace;
 use crate::support::servers::until;

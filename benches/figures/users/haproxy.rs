@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{HALF, compare, crowd::Crowd};
-use crate::machine::{bare, program};
+use crate::programs::{bare, program};
 use crate::support::world::{World, entry};
 use crate::table::Table;
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use self::crowd::Crowd;
-use crate::machine::wall;
+use crate::programs::wall;
 use crate::support::servers::until;
 use crate::table::{Table, Times};
 

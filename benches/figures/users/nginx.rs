@@ -8,7 +8,7 @@ use rollgate_domain::rollout::moves::Move;
 use tokio::runtime::Runtime;
 
 use super::{compare, crowd::Crowd};
-use crate::machine::{bare, program};
+use crate::programs::{bare, program};
 use crate::support::nginx::NginxWorld;
 use crate::support::world::after;
 use crate::table::Table;

@@ -1,4 +1,4 @@
-//! What the figures were measured on, and programs with nothing inherited.
+//! Programs with nothing inherited, and what they take.
 
 use std::fs;
 use std::path::Path;
@@ -6,35 +6,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::require;
-
-/// Class of the machine in one line.
-pub(crate) fn line() -> String {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or("unknown processor", |(_, model)| model);
-    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib: u64 = memory
-        .lines()
-        .find_map(|line| {
-            line.strip_prefix("MemTotal:")?
-                .trim()
-                .strip_suffix(" kB")?
-                .parse()
-                .ok()
-        })
-        .unwrap_or(0);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().unwrap_or_default().to_owned();
-    format!(
-        "{cores} x {model}, {} GiB, Linux {}, load when it began {load}",
-        (kib + (1 << 19)) >> 20,
-        kernel.trim()
-    )
-}
 
 /// A program that must be here.
 pub(crate) fn program(name: &str) -> String {

@@ -1,0 +1,70 @@
+//! What a look costs the judge, at the beginning of a rollout and at its end.
+
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use rollgate_domain::analysis::{Feed, Judge, Look, Settings};
+
+use super::rollgate::{origin, seen};
+use super::weather::{LOOK_S, Rollout, Scenario, TWO_DAYS, Weather};
+
+const HOUR: usize = (3600 / LOOK_S) as usize;
+const RUNS: usize = 5;
+
+/// Each is the fastest of five runs: what the neighbours of a machine do is not the judge's.
+pub(crate) struct Speed {
+    /// One look and its verdict, after an hour of looks.
+    pub(crate) early: Duration,
+    /// … after 47 h.
+    pub(crate) late: Duration,
+    /// All looks of 48 h, each with its verdict.
+    pub(crate) replay: Duration,
+}
+
+pub(crate) fn measure() -> Speed {
+    let scenario = Scenario {
+        weather: Weather::Calm,
+        fault: None,
+        per_second: 10.0,
+        looks: TWO_DAYS,
+    };
+    let mut rollout = Rollout::new(scenario, 0);
+    let looks: Vec<Look> = (0..TWO_DAYS).map(|_| seen(&rollout.look())).collect();
+    let after = |before: usize| {
+        fastest(|| {
+            let mut judge = begin();
+            looks[..before].iter().for_each(|look| judge.look(look));
+            timed(|| watch(&mut judge, &looks[before..before + HOUR])) / HOUR as u32
+        })
+    };
+    Speed {
+        early: after(HOUR),
+        late: after(looks.len() - HOUR),
+        replay: fastest(|| timed(|| watch(&mut begin(), &looks))),
+    }
+}
+
+fn begin() -> Judge {
+    let settings = Settings {
+        look: SignedDuration::from_secs(LOOK_S as i64),
+        ..Settings::default()
+    };
+    Judge::new(settings, origin())
+}
+
+fn watch(judge: &mut Judge, looks: &[Look]) {
+    for look in looks {
+        judge.look(look);
+        std::hint::black_box(judge.verdict(look.end, &Feed::Fresh));
+    }
+}
+
+fn timed(mut what: impl FnMut()) -> Duration {
+    let began = Instant::now();
+    what();
+    began.elapsed()
+}
+
+fn fastest(one: impl FnMut() -> Duration) -> Duration {
+    std::iter::repeat_with(one).take(RUNS).min().unwrap_or_default()
+}
