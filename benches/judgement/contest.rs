@@ -5,7 +5,7 @@ use std::thread;
 
 use super::rivals::{Limits, Rule, Windows};
 use super::rollgate::Rollgate;
-use super::weather::{LOOK_S, Rollout, Scenario, WARM_UP};
+use super::weather::{Fault, LOOK_S, Rollout, Scenario, WARM_UP};
 
 /// Who watches beside rollgate.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ pub(crate) fn play_all(scenarios: &[Scenario], rollouts: usize, entrants: &[Entr
 
 fn play(scenario: Scenario, seed: u64, entrants: &[Entrant]) -> Played {
     let mut rollout = Rollout::new(scenario, seed);
-    let mut rollgate = Rollgate::begin(&rollout.past());
+    let mut rollgate = Rollgate::begin(&rollout.past(), scenario.fault == Some(Fault::Endpoint));
     let mut windows = Windows::new();
     let mut rivals: Vec<_> = entrants
         .iter()

@@ -1,9 +1,16 @@
-//! Rollgate's own judge on the same looks, with the settings that a plan has when it says nothing.
+//! Rollgate's own judge on the same looks: the settings of a plan that names its histogram and the limit of its memory,
+//! and where an endpoint is dead, the label by which errors are told apart.
 
 use jiff::{SignedDuration, Timestamp};
-use rollgate_domain::analysis::{self, Counts, Judge, Samples, Series, Settings, Side};
+use rollgate_domain::{
+    analysis::{
+        self, ClusterSizes, Counts, Distribution, GaugeLimits, GaugeUnit, Judge, Level, Measured, Samples,
+        Series, Settings, SlowLimits, Throughput,
+    },
+    weight::Weight,
+};
 
-use super::weather::{Count, LOOK_S, Look, MEASURED};
+use super::weather::{Count, LOOK_S, Look, MEASURED, Seen, latency};
 
 pub(crate) struct Rollgate {
     judge: Judge,
@@ -11,15 +18,15 @@ pub(crate) struct Rollgate {
 
 impl Rollgate {
     /// Measures how errors cluster in `past`, as `start` does, and begins.
-    pub(crate) fn begin(past: &[[Count; MEASURED]]) -> Self {
+    pub(crate) fn begin(past: &[[Count; MEASURED]], by_endpoint: bool) -> Self {
         let from = origin();
         let settings = Settings {
-            look: look_length(),
-            cluster_size: analysis::cluster_size(&samples(past), from, look_length()),
-            ..Settings::default()
+            cluster_size: ClusterSizes::measured(&samples(past), from, look_length()).errors,
+            by_group: by_endpoint,
+            ..settings()
         };
         Self {
-            judge: Judge::new(settings, from),
+            judge: Judge::new(settings, from).with_shares(&[(from, share())]),
         }
     }
 
@@ -30,14 +37,66 @@ impl Rollgate {
     }
 }
 
-/// What the judge is shown of a look: the one place that knows what it can take.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        look: look_length(),
+        slow: Some(SlowLimits::default()),
+        throughput: Some(Throughput {
+            below_stable: 0.1,
+            level: Level::Rollback,
+        }),
+        gauges: vec![GaugeLimits {
+            name: "memory".to_owned(),
+            unit: GaugeUnit::Bytes,
+            critical: Some(700e6),
+            warning: None,
+        }],
+        ..Settings::default()
+    }
+}
+
+pub(crate) fn share() -> Weight {
+    Weight::new(1).expect("a share")
+}
+
+/// What the judge is shown of a look.
 pub(crate) fn seen(look: &Look) -> analysis::Look {
     analysis::Look {
         index: look.index,
         end: end(look.index + 1),
-        stable: counts(look.stable.total),
-        candidate: counts(look.candidate.total),
+        stable: measured(&look.stable),
+        candidate: measured(&look.candidate),
+        dropped: 0,
     }
+}
+
+fn measured(seen: &Seen) -> Measured {
+    let groups = seen.endpoints.iter().enumerate();
+    let memory = seen.memory.iter().enumerate();
+    Measured {
+        complete: true,
+        groups: groups
+            .map(|(place, count)| (format!("/{place}"), counts(*count)))
+            .collect(),
+        latency: distribution(&seen.latency),
+        gauges: vec![
+            memory
+                .map(|(place, mb)| (format!("{place}"), vec![mb * 1e6]))
+                .collect(),
+        ],
+        ..Measured::from(counts(seen.total))
+    }
+}
+
+fn distribution(histogram: &latency::Histogram) -> Distribution {
+    let mut total = 0.0;
+    let mut at_most = Vec::new();
+    let bounds = latency::bounds();
+    for (place, count) in histogram.iter().enumerate() {
+        total += f64::from(*count);
+        at_most.extend(bounds.get(place).map(|bound| (bound / 1000.0, total)));
+    }
+    Distribution::new(total, at_most).trimmed()
 }
 
 pub(crate) fn origin() -> Timestamp {
@@ -74,8 +133,8 @@ fn samples(past: &[[Count; MEASURED]]) -> Samples {
             Series {
                 key: format!("stable-{instance}"),
                 instance: format!("stable-{instance}"),
-                side: Side::Stable,
                 points,
+                ..Series::default()
             }
         };
         samples.requests.push(counter(|count| count.requests));

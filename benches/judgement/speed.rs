@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
-use rollgate_domain::analysis::{Feed, Judge, Look, Settings};
+use rollgate_domain::analysis::{Feed, Judge, Look};
 
-use super::rollgate::{origin, seen};
+use super::rollgate::{origin, seen, settings, share};
 use super::weather::{LOOK_S, Rollout, Scenario, TWO_DAYS, Weather};
 
 const HOUR: usize = (3600 / LOOK_S) as usize;
@@ -45,11 +44,7 @@ pub(crate) fn measure() -> Speed {
 }
 
 fn begin() -> Judge {
-    let settings = Settings {
-        look: SignedDuration::from_secs(LOOK_S as i64),
-        ..Settings::default()
-    };
-    Judge::new(settings, origin())
+    Judge::new(settings(), origin()).with_shares(&[(origin(), share())])
 }
 
 fn watch(judge: &mut Judge, looks: &[Look]) {

@@ -36,32 +36,26 @@ pub(super) enum Measure {
 impl Measure {
     /// The candidate's and stable's counts; none where they are not known.
     pub(super) fn counts(&self, seen: &Seen<'_>) -> [Counts; 2] {
-        let Seen {
-            start: _,
-            look,
-            yardstick,
-            exposure,
-        } = seen;
         match self {
-            Self::Errors => each(look, Measured::counts),
-            Self::Group(name) => each(look, |measured| {
+            Self::Share => seen.exposure,
+            _ => self.counts_by(seen.look, self.bounds(seen.yardstick)),
+        }
+    }
+
+    /// The same for what needs no weights, with `bounds` in seconds for what needs some.
+    pub(super) fn counts_by(&self, look: &Look, bounds: Option<Slow>) -> [Counts; 2] {
+        match (self, bounds) {
+            (Self::Errors, _) => each(look, Measured::counts),
+            (Self::Group(name), _) => each(look, |measured| {
                 measured.groups.get(name).copied().unwrap_or_default()
             }),
-            Self::Slow { tolerance } => match yardstick.slow(*tolerance) {
-                Some(Slow {
-                    stable: longest,
-                    candidate: longer,
-                }) => [slower(&look.candidate, longer), slower(&look.stable, longest)],
-                None => [Counts::default(); 2],
-            },
-            Self::SlowerThan(limit) => match yardstick.limit(*limit) {
-                Some(bound) => each(look, |measured| slower(measured, bound)),
-                None => [Counts::default(); 2],
-            },
-            Self::Share => *exposure,
-            Self::Check(place) => each(look, |measured| {
+            (Self::Check(place), _) => each(look, |measured| {
                 measured.checks.get(*place).copied().unwrap_or_default()
             }),
+            (Self::Slow { .. } | Self::SlowerThan(_), Some(Slow { stable, candidate })) => {
+                [slower(&look.candidate, candidate), slower(&look.stable, stable)]
+            }
+            (Self::Slow { .. } | Self::SlowerThan(_), None) | (Self::Share, _) => [Counts::default(); 2],
         }
     }
 

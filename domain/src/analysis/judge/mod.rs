@@ -21,6 +21,8 @@ use crate::rollout::ladder::Step;
 use crate::weight::Weight;
 pub use settings::{Check, GaugeLimits, GaugeUnit, Level, Settings, SlowLimits, Throughput};
 
+use self::reports::Moment;
+
 mod findings;
 mod numbers;
 mod reports;
@@ -311,12 +313,13 @@ impl Judge {
     /// The verdict at `at`, on all looks so far.
     pub fn verdict(&self, at: Timestamp, feed: &Feed) -> Verdict {
         let feed = self.feed(at, feed);
-        let why = self.why(at, &feed);
+        let moment = Moment::of(self);
+        let why = moment.why(at, &feed);
         let (outcome, reason) = why.outcome();
         Verdict {
             outcome,
             reason,
-            sentence: self.sentence(&why),
+            sentence: moment.sentence(&why),
             baseline: self.baseline_kind(),
             proved: why.is_proved(),
             at,
@@ -324,7 +327,7 @@ impl Judge {
             used: self.used,
             skipped: self.skipped,
             found: self.found.clone(),
-            tests: self.reports(),
+            tests: moment.reports(),
             warnings: self.warnings(),
             gauges: self.gauges.reports(),
             restarts: self.crash_loop.total(),

@@ -1,9 +1,11 @@
 //! The numbers behind a verdict: forecasts, and one report per test.
 
+use std::ops::Deref;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::look::{Counts, Look};
-use super::super::measure::{Measure, Seen};
+use super::super::measure::Measure;
 use super::super::panel::Test;
 use super::super::trial::Traffic;
 use super::super::verdict::{Forecast, Report, TestId};
@@ -12,21 +14,49 @@ use super::{Judge, Level};
 /// Forecasts assume the traffic of this last stretch.
 const RECENT: SignedDuration = SignedDuration::from_hours(1);
 
+/// The judge at the moment of a verdict, with what forecasts assume.
+pub(super) struct Moment<'a> {
+    judge: &'a Judge,
+    traffic: Vec<(Measure, Option<Traffic>)>,
+}
+
+impl Deref for Moment<'_> {
+    type Target = Judge;
+
+    fn deref(&self) -> &Judge {
+        self.judge
+    }
+}
+
+impl<'a> Moment<'a> {
+    pub(super) fn of(judge: &'a Judge) -> Self {
+        let mut traffic: Vec<(Measure, Option<Traffic>)> = Vec::new();
+        let tests = judge.panel.tests.iter().map(|test| &test.measure);
+        for measure in tests.chain(judge.health.doubts.iter().map(|doubt| &doubt.measure)) {
+            if !traffic.iter().any(|(known, _)| known == measure) {
+                traffic.push((measure.clone(), judge.traffic(measure)));
+            }
+        }
+        Self { judge, traffic }
+    }
+
+    pub(super) fn traffic(&self, measure: &Measure) -> Option<Traffic> {
+        let known = self.traffic.iter().find(|(known, _)| known == measure);
+        known.and_then(|(_, traffic)| *traffic)
+    }
+}
+
 impl Judge {
     /// The mean look of this step, of its last hour at most, as this measure counts it.
-    pub(super) fn traffic(&self, measure: &Measure) -> Option<Traffic> {
+    fn traffic(&self, measure: &Measure) -> Option<Traffic> {
         let last = self.looks.last()?.end;
         let recent = last.checked_sub(RECENT).unwrap_or(Timestamp::MIN);
         let from = self.step.since.max(self.first_request?).max(recent);
         let (mut looks, mut stable, mut candidate) = (0.0, Counts::default(), Counts::default());
         let of_step = |look: &&Look| self.start(look) >= from;
+        let bounds = measure.bounds(&self.yardstick);
         for look in self.looks.iter().rev().take_while(of_step) {
-            let [here, beside] = measure.counts(&Seen {
-                start: self.start(look),
-                look,
-                yardstick: &self.yardstick,
-                exposure: [Counts::default(); 2],
-            });
+            let [here, beside] = measure.counts_by(look, bounds);
             looks += 1.0;
             stable += beside;
             candidate += here;
@@ -52,7 +82,9 @@ impl Judge {
             good: good.or_else(|| candidate.rate()).unwrap_or(0.0),
         })
     }
+}
 
+impl Moment<'_> {
     /// The fault that is said to be found, by E; without stable by the limit, if that finds smaller ones.
     pub(super) fn fault_forecast(&self) -> Option<Forecast> {
         let of = |id| self.forecast(self.panel.test(id, None)?);

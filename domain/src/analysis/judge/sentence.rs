@@ -12,13 +12,13 @@ use super::super::verdict::{Found, TestId, Warning};
 use super::super::words::{about, count, duration, one_in, percent, plain_percent, time};
 use super::numbers::{requests, share, subject};
 use super::why::Why;
-use super::{Feed, Judge, Level};
+use super::{Feed, Level, Moment};
 
 /// A source may answer with a page; a sentence has room for so many characters of its beginning, which
 /// names the source, and of its end, which names the cause.
 const ERROR_ENDS: [usize; 2] = [100, 190];
 
-impl Judge {
+impl Moment<'_> {
     pub(super) fn sentence(&self, why: &Why) -> String {
         let since = time(self.looks.last().map_or_else(SignedDuration::default, |last| {
             last.end.duration_since(self.origin)

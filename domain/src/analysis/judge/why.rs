@@ -7,7 +7,7 @@ use super::super::look::Counts;
 use super::super::measure::Measure;
 use super::super::panel::Test;
 use super::super::verdict::{Found, Outcome, Reason, Warning};
-use super::{Feed, Judge};
+use super::{Feed, Judge, Moment};
 
 /// So many looks without an answer are an outage and no hiccup.
 const STALE_LOOKS: i32 = 3;
@@ -105,6 +105,25 @@ impl Why<'_> {
 }
 
 impl Judge {
+    /// The feed as we see it: whoever says "fresh" without looks is mistaken.
+    pub(super) fn feed(&self, at: Timestamp, feed: &Feed) -> Feed {
+        let newest = self.looks.last().map_or(self.origin, |last| last.end);
+        let stale = self.settings.delay + self.settings.look * (STALE_LOOKS + 1);
+        if *feed == Feed::Fresh && at.duration_since(newest) >= stale {
+            return Feed::Silent { since: newest };
+        }
+        feed.clone()
+    }
+
+    /// What is left of the warm-up after the last look.
+    pub(super) fn warming(&self) -> Option<SignedDuration> {
+        let last = self.looks.last()?.end;
+        let left = (self.first_request? + self.settings.grace).duration_since(last);
+        left.is_positive().then_some(left)
+    }
+}
+
+impl Moment<'_> {
     /// The order is that of what a person must know first; nothing is healthy on stale data.
     pub(super) fn why<'a>(&'a self, at: Timestamp, feed: &'a Feed) -> Why<'a> {
         if let Some(found) = &self.found {
@@ -164,23 +183,6 @@ impl Judge {
             return Why::WarmingUp { left };
         }
         self.unprovable().unwrap_or(Why::Unsure)
-    }
-
-    /// The feed as we see it: whoever says "fresh" without looks is mistaken.
-    pub(super) fn feed(&self, at: Timestamp, feed: &Feed) -> Feed {
-        let newest = self.looks.last().map_or(self.origin, |last| last.end);
-        let stale = self.settings.delay + self.settings.look * (STALE_LOOKS + 1);
-        if *feed == Feed::Fresh && at.duration_since(newest) >= stale {
-            return Feed::Silent { since: newest };
-        }
-        feed.clone()
-    }
-
-    /// What is left of the warm-up after the last look.
-    pub(super) fn warming(&self) -> Option<SignedDuration> {
-        let last = self.looks.last()?.end;
-        let left = (self.first_request? + self.settings.grace).duration_since(last);
-        left.is_positive().then_some(left)
     }
 
     fn idle(&self) -> Option<Why<'_>> {
