@@ -1,6 +1,7 @@
 //! `verify-health`: is it healthy?
 
 mod check;
+mod export;
 mod subject;
 mod watch;
 
@@ -31,6 +32,7 @@ Examples:
   verify-health check                             the rollout on the router, judged now
   verify-health check --now 2026-11-23T14:00:00Z  as it would have been judged then
   verify-health watch --for 10m                   look after look
+  verify-health export prometheus-rules           the limits as alerts
 
 Exit codes:
   0 healthy or nothing found yet   1 error   2 usage or plan   3 bad: roll back   4 hold";
@@ -39,6 +41,7 @@ Exit codes:
 enum Verb {
     Check(check::Args),
     Watch(watch::Args),
+    Export(export::Args),
     /// Print the completions for a shell
     Completions(Completions),
 }
@@ -53,6 +56,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     match verb {
         Verb::Check(args) => check::run(&plan, &args).await,
         Verb::Watch(args) => watch::run(&plan, &args).await,
+        Verb::Export(args) => export::run(&plan, &args),
         Verb::Completions(completions) => Ok(completions.run::<Args>()),
     }
 }
