@@ -8,6 +8,7 @@
 
 pub mod commands;
 pub mod error;
+pub mod export;
 pub mod github;
 pub mod journal;
 pub mod operations;

@@ -364,6 +364,7 @@ fn data_flows_one_way() {
             "src/plan",
             &["commands", "operations", "providers", "github", "journal"],
         ),
+        ("src/export", &["commands", "operations", "github", "journal"]),
         ("src/operations", &["commands"]),
     ] {
         let forbidden = above(forbidden);

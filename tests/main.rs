@@ -3,6 +3,7 @@
 mod action;
 mod architecture;
 mod cli;
+mod export;
 mod judgement;
 mod metrics;
 mod real;

@@ -1,5 +1,6 @@
 //! The workflow files, run by act with the tools of this build behind a real HAProxy.
 
+mod alerts;
 mod callers;
 mod canary;
 mod chain;

@@ -5,6 +5,7 @@ mod check;
 mod collect;
 mod compare;
 mod decide;
+mod export;
 mod preflight;
 mod replay;
 mod subject;
@@ -43,6 +44,7 @@ Examples:
   verify-health aa                                would these limits have cried wolf?
   verify-health decide                            which rollback is called for, and how to start it
   verify-health collect --to evidence             what people need after a bad release
+  verify-health export prometheus-rules           the limits as alerts
 
 Exit codes:
   0 healthy or nothing found yet   1 error   2 usage or plan   3 bad: roll back   4 hold";
@@ -57,6 +59,7 @@ enum Verb {
     Replay(replay::Args),
     Aa(aa::Args),
     Preflight(preflight::Args),
+    Export(export::Args),
     /// Print the completions for a shell
     Completions(Completions),
 }
@@ -77,6 +80,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         Verb::Replay(args) => replay::run(&plan, &args).await,
         Verb::Aa(args) => aa::run(&plan, &args).await,
         Verb::Preflight(args) => preflight::run(&plan, &args).await,
+        Verb::Export(args) => export::run(&plan, &args),
         Verb::Completions(completions) => Ok(completions.run::<Args>()),
     }
 }
