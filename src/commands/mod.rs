@@ -36,6 +36,9 @@ pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// Home, and nothing on the screen: where a terminal is drawn anew.
+pub(crate) const CLEAR: &str = "\x1b[2J\x1b[H";
+
 /// Data, on stdout.
 pub(crate) fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());

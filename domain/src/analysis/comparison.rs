@@ -45,6 +45,8 @@ pub struct Criterion {
     pub name: String,
     /// Whether it is met; nothing while that is not known.
     pub met: Option<bool>,
+    /// How far the evidence has come on its way to the bar, on the scale of its logarithm, 0 to 1; nothing for a rule.
+    pub evidence: Option<f64>,
     /// With the numbers.
     pub words: String,
 }
@@ -155,6 +157,7 @@ pub fn criteria(verdict: &Verdict) -> Vec<Criterion> {
         criteria.push(Criterion {
             name: format!("{} at most {}", gauge.name, show(limit)),
             met: gauge.candidate.map(|highest| highest <= limit),
+            evidence: None,
             words: match gauge.candidate {
                 Some(highest) => format!("highest of the last 5 min {}", show(highest)),
                 None => "nothing measured".to_owned(),
@@ -205,9 +208,11 @@ fn criterion(report: &Report) -> Criterion {
         plain((report.e * 100.0).round() / 100.0),
         plain(report.bar)
     );
+    let way = libm::log(report.e.max(1.0)) / libm::log(report.bar.max(2.0));
     Criterion {
         name,
         met,
+        evidence: Some(way.clamp(0.0, 1.0)),
         words: format!("{numbers}{evidence}"),
     }
 }

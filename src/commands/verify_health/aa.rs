@@ -45,7 +45,7 @@ pub(crate) struct Args {
     /// Only this instance, as the source names it
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
-    /// Stable's value of the metrics' version label; default: as the router's record says
+    /// Stable's value of the metrics' version label; default: as the router's record says, or the first backend's name
     #[arg(long, value_name = "VERSION", env = "ROLLGATE_STABLE_VERSION")]
     stable_version: Option<String>,
     /// Text for people or JSON for programs: one instance a line

@@ -145,7 +145,8 @@ impl Comparison {
             text.push('\n');
         }
         text.push('\n');
-        for Criterion { name, met, words } in &self.criteria {
+        for criterion in &self.criteria {
+            let Criterion { name, met, words, .. } = criterion;
             let _ = writeln!(text, "[{}] {name} ({words})", mark(*met, ["x", " ", "?"]));
         }
         let _ = writeln!(text, "\n{}", self.verdict.sentence);
@@ -164,7 +165,8 @@ impl Comparison {
             );
         }
         text.push('\n');
-        for Criterion { name, met, words } in &self.criteria {
+        for criterion in &self.criteria {
+            let Criterion { name, met, words, .. } = criterion;
             let _ = writeln!(text, "- {} {name} ({words})", mark(*met, ["✅", "❌", "⏳"]));
         }
         let _ = writeln!(text, "\n{}", self.verdict.sentence);

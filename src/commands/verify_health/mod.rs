@@ -6,6 +6,7 @@ mod collect;
 mod compare;
 mod decide;
 mod export;
+mod live;
 mod preflight;
 mod replay;
 mod subject;

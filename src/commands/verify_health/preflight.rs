@@ -14,10 +14,9 @@ use serde::Serialize;
 use super::subject::Subject;
 use crate::{
     commands::{
-        print,
+        print, say,
         shared::{Format, PlanFlag, evidence, judge_settings, span},
     },
-    error::Usage,
     operations::{history, start::measured},
     plan::Plan,
     providers::clock::Clock,
@@ -40,7 +39,7 @@ pub(crate) struct Args {
     /// Up to this time; default: now
     #[arg(long, value_name = "TIME")]
     now: Option<Timestamp>,
-    /// Stable's value of the metrics' version label; default: as the router's record says
+    /// Stable's value of the metrics' version label; default: as the router's record says, or the first backend's name
     #[arg(long, value_name = "VERSION", env = "ROLLGATE_STABLE_VERSION")]
     stable_version: Option<String>,
     /// Text for people or JSON for programs
@@ -80,13 +79,16 @@ pub(crate) async fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome>
     let from = to.saturating_sub(*over)?;
     let mut record = Subject::of_stable(&plan, stable_version.as_deref(), from).await?;
     let metrics = Subject::metrics(&plan, &record)?;
-    if !metrics.has_past() {
-        return Err(Usage("the plan's metric source has no past to check".to_owned()).into());
-    }
     metrics
         .probe(to)
         .await
         .context("ask the metric source about stable")?;
+    if !metrics.has_past() {
+        say(
+            "the metric source answers for stable; it has no past, so no more can be told before the rollout",
+        );
+        return Ok(Outcome::Done);
+    }
     record.evidence = measured(metrics.as_ref(), evidence(&plan), plan.judgement.cluster_size, to).await?;
     let settings = judge_settings(&plan, &record, true);
     let looks = history::looks(metrics.as_ref(), settings.look, from, to).await?;

@@ -69,23 +69,26 @@ impl Subject {
         described(plan, *since, stable, candidate)
     }
 
-    /// A record of stable alone since `begin`; its version is the given one, or as the router has it.
+    /// A record of stable alone since `begin`; its version is the given one, or as the router has it, or where nothing
+    /// is recorded yet the name of the plan's first backend.
     pub(crate) async fn of_stable(
         plan: &Plan,
         version: Option<&str>,
         begin: Timestamp,
     ) -> anyhow::Result<Record> {
-        let version = match version {
-            Some(version) => version.to_owned(),
-            None => {
-                let seen = outside(plan).await?.router.read().await?;
-                let record = seen
-                    .record?
-                    .context("no rollout is recorded on the router; say what runs with --stable-version")?;
-                record.stable.version
-            }
+        // A workflow sets a variable also where nothing was given.
+        let given = version.filter(|version| !version.is_empty());
+        let known = match given {
+            // Which backend is stable matters to pages alone, and they have no past to ask for.
+            Some(_) => None,
+            None => outside(plan).await?.router.read().await?.record?,
         };
-        described(plan, begin, &version, NOBODY)
+        let mut record = described(plan, begin, given.unwrap_or(&plan.traffic.backends()[0]), NOBODY)?;
+        if let Some(known) = known {
+            record.candidate.backend = known.candidate.backend;
+            record.stable = known.stable;
+        }
+        Ok(record)
     }
 
     /// One verdict, as of `now` or of this moment.

@@ -3,13 +3,20 @@
 use jiff::SignedDuration;
 use rollgate_domain::exit::Outcome;
 
-use super::{outcome, show, subject::Subject};
+use std::io::IsTerminal as _;
+
+use super::{live, outcome, show, subject::Subject};
 use crate::{
-    commands::shared::{Format, PlanFlag, span},
+    commands::{
+        CLEAR, print,
+        shared::{Format, PlanFlag, span},
+    },
     providers::clock::Clock,
 };
 
 /// Judge after every look, until the verdict is bad or the time is over; changes nothing
+///
+/// On a terminal one screen that is drawn anew, with the evidence of each test; elsewhere a sentence a line.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  verify-health watch --for 10m --output json")]
 pub(crate) struct Args {
@@ -41,7 +48,11 @@ pub(crate) async fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome>
         if verdict.saw_nothing_yet() {
             continue;
         }
-        show(&verdict, *output)?;
+        if *output == Format::Text && std::io::stdout().is_terminal() {
+            print(&format!("{CLEAR}{}", live::screen(&verdict)));
+        } else {
+            show(&verdict, *output)?;
+        }
         let outcome = outcome(&verdict);
         if outcome == Outcome::Refused || watcher.next_look_at(clock.now()) > end {
             return Ok(outcome);

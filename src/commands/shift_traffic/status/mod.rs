@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::{
     commands::{
+        CLEAR,
         connect::{Outside, outside, sampler},
         print, say,
         shared::{Format, OutFlag, PlanFlag, judge_settings, metric_source},
@@ -25,9 +26,6 @@ use crate::{
 
 /// Between two looks of `--watch`.
 const AGAIN: Duration = Duration::from_secs(2);
-
-/// Home, and nothing on the screen.
-const CLEAR: &str = "\x1b[2J\x1b[H";
 
 /// Show shares, state, driver, verdict and what hinders a rise; nothing is changed
 #[derive(clap::Args, Debug)]
