@@ -7,6 +7,7 @@ use super::judge::{Judge, Settings};
 use super::look::{Counts, Look};
 
 mod all_traffic;
+mod everything;
 
 fn origin() -> Timestamp {
     Timestamp::UNIX_EPOCH
