@@ -1,6 +1,6 @@
 //! The judge on simulated rollouts of 48 h, beside the rules that people use today; `scripts/bench judgement` runs it.
 //!
-//! In: nothing, or `--many` for ten times as many rollouts. Out: the tables of docs/judgement.md. Seeded: the
+//! In: nothing, `--many` for ten times as many rollouts, or `--speed` for the last table alone. Out: the tables of docs/judgement.md. Seeded: the
 //! same rollouts and the same tables each time, but for the times that the judge itself takes.
 
 mod contest;
@@ -24,6 +24,10 @@ const ROLLOUTS: usize = 100;
 
 #[expect(clippy::print_stdout, reason = "the table is the result")]
 fn main() {
+    if std::env::args().any(|word| word == "--speed") {
+        println!("{}\n", machine::line());
+        return end(table::speed(&speed::measure()));
+    }
     let many = std::env::args().any(|word| word == "--many");
     let rollouts = if many { 10 * ROLLOUTS } else { ROLLOUTS };
     println!("{}\n", machine::line());
@@ -73,7 +77,12 @@ fn main() {
         &equal::tune(&all, &[calm[0].as_slice()]),
         &bad,
     );
-    if !table::speed(&speed::measure()) {
+    end(table::speed(&speed::measure()));
+}
+
+#[expect(clippy::print_stdout, reason = "the table is the result")]
+fn end(kept: bool) {
+    if !kept {
         println!("A figure misses its goal.");
         std::process::exit(1);
     }

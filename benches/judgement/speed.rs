@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rollgate_domain::analysis::{Feed, Judge, Look};
+use rollgate_domain::analysis::{Check, Counts, Feed, Judge, Level, Look, Settings};
 
 use super::rollgate::{origin, seen, settings, share};
 use super::weather::{LOOK_S, Rollout, Scenario, TWO_DAYS, Weather};
@@ -18,7 +18,12 @@ pub(crate) struct Speed {
     pub(crate) late: Duration,
     /// All looks of 48 h, each with its verdict.
     pub(crate) replay: Duration,
+    /// One look and its verdict with [`CHECKS`] checks of the team's own, after an hour.
+    pub(crate) checks: Duration,
 }
+
+/// More than any team has.
+pub(crate) const CHECKS: usize = 200;
 
 pub(crate) fn measure() -> Speed {
     let scenario = Scenario {
@@ -40,7 +45,34 @@ pub(crate) fn measure() -> Speed {
         early: after(HOUR),
         late: after(looks.len() - HOUR),
         replay: fastest(|| timed(|| watch(&mut begin(), &looks))),
+        checks: with_checks(looks[..2 * HOUR].to_vec()),
     }
+}
+
+fn with_checks(mut looks: Vec<Look>) -> Duration {
+    for look in &mut looks {
+        for measured in [&mut look.stable, &mut look.candidate] {
+            let all = Counts {
+                requests: (measured.requests / 10.0).round(),
+                errors: 0.0,
+            };
+            measured.checks = vec![all; CHECKS];
+        }
+    }
+    let check = |number: usize| Check {
+        name: format!("check {number}"),
+        at_least: Some(0.98),
+        level: Level::Rollback,
+    };
+    fastest(|| {
+        let settings = Settings {
+            checks: (0..CHECKS).map(check).collect(),
+            ..settings()
+        };
+        let mut judge = Judge::new(settings, origin()).with_shares(&[(origin(), share())]);
+        looks[..HOUR].iter().for_each(|look| judge.look(look));
+        timed(|| watch(&mut judge, &looks[HOUR..])) / HOUR as u32
+    })
 }
 
 fn begin() -> Judge {

@@ -3,6 +3,8 @@
 //! In: looks in order, and how fresh the source is. Out: a [`Verdict`] at any moment. The state follows
 //! from the looks alone, so a new judge that is given the same looks says the same, to the byte.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -353,12 +355,17 @@ impl Judge {
 
     /// The look as the tests see it: what trickles to a stable that has left, health checks and ends of sessions,
     /// is not what its users did.
-    fn judged(&self, look: &Look) -> Look {
-        let mut judged = without_gauges(look);
-        if self.is_alone(self.start(look)) {
-            judged.stable = Measured::default();
+    fn judged<'a>(&self, look: &'a Look) -> Cow<'a, Look> {
+        if !self.is_alone(self.start(look)) {
+            return Cow::Borrowed(look);
         }
-        judged
+        Cow::Owned(Look {
+            index: look.index,
+            end: look.end,
+            stable: Measured::default(),
+            candidate: look.candidate.clone(),
+            dropped: look.dropped,
+        })
     }
 
     /// A proof of health that has not begun, for the present step.

@@ -170,7 +170,15 @@ fn each_fault_is_found_by_its_own_test_within_minutes() {
             .map(|seed| {
                 let (_, found) = played(15, 400, 10.0, version, seed);
                 let (look, found) = found.expect("found");
-                assert_eq!(found, test);
+                // All errors, or those of an endpoint: whichever has its proof first.
+                assert_eq!(
+                    if found == TestId::Endpoint {
+                        TestId::ErrorRate
+                    } else {
+                        found
+                    },
+                    test
+                );
                 (look + 1) * 15 - 300
             })
             .collect();
