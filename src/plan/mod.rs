@@ -35,8 +35,8 @@ pub use error::{PlanError, Problem};
 pub use rescue::Rescue;
 pub use schema::schema;
 pub use sections::{
-    Action, Approver, Backend, Canary, Channel, Check, Driver, ErrorRate, Gate, GatewayApi, Gauge, Haproxy,
-    Ids, Istio, Judgement, Limits, Memory, Metrics, Nginx, Notify, P95, Phases, Preview, Production,
+    Action, Approver, Backend, Canary, Channel, Check, Datadog, Driver, ErrorRate, Gate, GatewayApi, Gauge,
+    Haproxy, Ids, Istio, Judgement, Limits, Memory, Metrics, Nginx, Notify, P95, Phases, Preview, Production,
     Prometheus, Proof, ReplicaRatio, Require, Rollback, Scrape, ServiceSelector, Source, Step, Sticky,
     Throughput, Traffic, UserId, Windows,
 };

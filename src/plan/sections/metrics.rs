@@ -6,7 +6,7 @@ use reqwest::Url;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::plan::units::{Address, Label, Maybe, Selector, Unit as _, Written};
+use crate::plan::units::{Address, Label, LabelKey, Maybe, Name, Selector, Unit as _, Written};
 
 /// Where the two counters come from that judge the candidate.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,7 @@ pub struct Metrics {
 pub enum Source {
     Prometheus(Prometheus),
     Scrape(Scrape),
+    Datadog(Datadog),
 }
 
 /// A Prometheus, or anything that answers like one.
@@ -50,6 +51,42 @@ fn version_label() -> String {
     "version".to_owned()
 }
 
+/// Datadog, by its query API. Its keys are in the environment variables `DD_API_KEY` and `DD_APP_KEY`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the key `site`"
+)]
+pub struct Datadog {
+    /// The site of the account, such as `datadoghq.eu` or `us5.datadoghq.com`.
+    #[serde(with = "Name")]
+    pub site: String,
+    /// The tag that tells which version a series belongs to. Its values are the versions given to
+    /// `shift-traffic start`. Default: `version`.
+    #[serde(with = "LabelKey", default = "version_label")]
+    pub version_tag: String,
+    /// The tag that tells the processes of a version apart. Default: `host`.
+    #[serde(with = "LabelKey", default = "host")]
+    pub instance_tag: String,
+    /// In seconds, rising: up to each of them it is counted how many requests took at most that. The limits of
+    /// `limits.p95` are added. Default: 24 bounds from 5 ms to 10 s.
+    #[serde(default = "latency_bounds")]
+    pub latency_bounds: Vec<f64>,
+}
+
+fn host() -> String {
+    "host".to_owned()
+}
+
+/// Steps of a quarter where most services are, of a half and more elsewhere.
+fn latency_bounds() -> Vec<f64> {
+    vec![
+        0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0,
+        1.25, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0,
+    ]
+}
+
 /// The services' own `/metrics` pages. They have no past: each run starts its evidence anew.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scrape {
@@ -64,7 +101,7 @@ pub struct Scrape {
     rename_all = "kebab-case",
     expecting = "a mapping with `requests`, `errors` and a source"
 )]
-#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }]))]
+#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }, { "required": ["datadog"] }]))]
 pub(in crate::plan) struct MetricsFile {
     /// A Prometheus, or anything that answers like one.
     #[serde(default)]
@@ -75,10 +112,15 @@ pub(in crate::plan) struct MetricsFile {
     #[serde(default)]
     #[schemars(with = "ScrapeFile")]
     pub(in crate::plan) scrape: Option<ScrapeFile>,
-    /// The counter of all requests, as a Prometheus selector.
+    /// Datadog. `requests`, `errors` and all the rest are then metrics with their tags alone, such as
+    /// `trace.rack.request.hits{service:shop-api}`.
+    #[serde(default)]
+    #[schemars(with = "Datadog")]
+    pub(in crate::plan) datadog: Option<Datadog>,
+    /// The counter of all requests, in the source's words: a Prometheus selector, if it is not said otherwise there.
     #[serde(with = "Selector")]
     pub(in crate::plan) requests: String,
-    /// The counter of the requests that went wrong, as a Prometheus selector.
+    /// The counter of the requests that went wrong, in the source's words.
     #[serde(with = "Selector")]
     pub(in crate::plan) errors: String,
     /// The histogram of how long requests take, in seconds, by its name without `_bucket`. Default: latency is not

@@ -128,6 +128,7 @@ fn the_plans_we_show_are_read_and_known_to_the_schema() {
         "shop-api.yml",
         "gateway-api.yml",
         "istio.yml",
+        "datadog.yml",
         "nginx.yml",
         "replica-ratio.yml",
         "service-selector.yml",

@@ -4,8 +4,11 @@
 //! or extrapolated here, the analysis takes the differences. An answer that is late, cut off, partial
 //! or not of the documented form is an error, never an empty answer: silence is not health.
 
+mod datadog;
 mod histogram;
+mod hosted;
 mod http;
+mod intervals;
 mod prometheus;
 mod scrape;
 mod selector;
@@ -15,9 +18,11 @@ mod series;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::analysis::Samples;
+use secrecy::SecretString;
 
+pub use datadog::{Datadog, Keys as DatadogKeys, Tags as DatadogTags};
 pub use prometheus::Prometheus;
 pub use scrape::Scrape;
 pub use selector::{BadSelector, Selector};
@@ -35,6 +40,12 @@ pub trait Metrics: Send + Sync {
     /// Whether the source can be asked about the time before now. Without a past every run starts its evidence anew.
     fn has_past(&self) -> bool;
 
+    /// The length of the intervals in which the source itself counts; a look is a multiple of it. None for a source that
+    /// gives the numbers as it read them.
+    fn grain(&self) -> Option<SignedDuration> {
+        None
+    }
+
     /// Whether the plan fits what the source has at `now`: asked once, before a rollout begins.
     ///
     /// # Errors
@@ -48,12 +59,30 @@ pub trait Metrics: Send + Sync {
 }
 
 /// Which source a plan names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Source {
+    /// A Datadog site, and how its series tell versions and instances apart.
+    Datadog {
+        site: String,
+        version_tag: String,
+        instance_tag: String,
+        latency_bounds: Vec<f64>,
+        api_key: SecretString,
+        app_key: SecretString,
+    },
     /// The server's root address, and the label by which its series tell the versions apart.
     Prometheus { url: String, version_label: String },
     /// Addresses of `/metrics` pages, one per instance, by backend.
     Scrape { pages: BTreeMap<String, Vec<String>> },
+}
+
+/// How a hosted source keeps time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// The length of its intervals; 0 where it gives the numbers as it read them.
+    pub grain: SignedDuration,
+    /// How late the last numbers of an interval may come: it is not judged before.
+    pub lag: SignedDuration,
 }
 
 /// What is measured, in the source's own words.
@@ -103,6 +132,28 @@ pub fn connect(
     candidate: Release<'_>,
 ) -> Result<Box<dyn Metrics>> {
     Ok(match source {
+        Source::Datadog {
+            site,
+            version_tag,
+            instance_tag,
+            latency_bounds,
+            api_key,
+            app_key,
+        } => Box::new(Datadog::new(
+            &format!("https://api.{site}"),
+            datadog::Keys {
+                api: api_key.clone(),
+                app: app_key.clone(),
+            },
+            datadog::Tags {
+                version: version_tag.clone(),
+                instance: instance_tag.clone(),
+            },
+            latency_bounds,
+            measures,
+            [stable.version, candidate.version],
+            datadog::TIMEOUT,
+        )?),
         Source::Prometheus { url, version_label } => Box::new(Prometheus::new(
             url,
             version_label,

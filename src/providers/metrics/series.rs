@@ -79,6 +79,11 @@ pub(super) fn nothing(selector: &Selector, example: Option<&Labels>, names: &BTr
             key(example)
         );
     }
+    missing(metric, names)
+}
+
+/// Why nothing is found of `metric`, if these are all that there are.
+pub(super) fn missing(metric: &str, names: &BTreeSet<String>) -> String {
     let mut close: Vec<_> = names
         .iter()
         .map(|name| {
