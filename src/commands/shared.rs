@@ -115,6 +115,28 @@ pub(crate) fn metric_source(
             api_key: key("datadog", "DD_API_KEY", variable("DD_API_KEY"))?,
             app_key: key("datadog", "DD_APP_KEY", variable("DD_APP_KEY"))?,
         },
+        PlanSource::NewRelic(plan::NewRelic {
+            account,
+            region,
+            event,
+            version_attribute,
+            instance_attribute,
+            duration_attribute,
+            latency_bounds,
+        }) => Source::NewRelic {
+            url: match region {
+                plan::Region::Us => "https://api.newrelic.com",
+                plan::Region::Eu => "https://api.eu.newrelic.com",
+            }
+            .to_owned(),
+            account: *account,
+            event: event.clone(),
+            version: version_attribute.clone(),
+            instance: instance_attribute.clone(),
+            duration: duration_attribute.clone(),
+            latency_bounds: bounds(plan, latency_bounds),
+            key: key("new-relic", "NEW_RELIC_API_KEY", variable("NEW_RELIC_API_KEY"))?,
+        },
         PlanSource::Scrape(plan::Scrape { pages }) => {
             let pages = pages
                 .iter()
@@ -163,6 +185,7 @@ fn pace(source: &PlanSource) -> Pace {
     match source {
         PlanSource::Prometheus(_) | PlanSource::Scrape(_) => Pace::default(),
         PlanSource::Datadog(_) => metrics::Datadog::PACE,
+        PlanSource::NewRelic(_) => metrics::NewRelic::PACE,
     }
 }
 

@@ -5,11 +5,11 @@ use std::iter;
 use super::Complaints;
 use crate::plan::{
     place::Path,
-    sections::{Datadog, Metrics, MetricsFile, Scrape, ScrapeFile, Source},
+    sections::{Datadog, Metrics, MetricsFile, NewRelic, Scrape, ScrapeFile, Source},
     wrong::{Wrong, list},
 };
 
-const SOURCES: [&str; 3] = ["prometheus", "scrape", "datadog"];
+const SOURCES: [&str; 4] = ["prometheus", "scrape", "datadog", "new-relic"];
 
 /// `backends` is none when they are wrong themselves: then pages are not compared with them.
 pub(super) fn metrics_of(
@@ -21,6 +21,7 @@ pub(super) fn metrics_of(
         prometheus,
         scrape,
         datadog,
+        new_relic,
         requests,
         errors,
         latency,
@@ -29,7 +30,8 @@ pub(super) fn metrics_of(
     let named = iter::empty()
         .chain(prometheus.map(|it| ("prometheus", Source::Prometheus(it))))
         .chain(scrape.map(|it| ("scrape", Source::Scrape(scrape_of(it, backends, complaints)))))
-        .chain(datadog.map(|it| ("datadog", Source::Datadog(it))));
+        .chain(datadog.map(|it| ("datadog", Source::Datadog(it))))
+        .chain(new_relic.map(|it| ("new-relic", Source::NewRelic(it))));
     let mut named: Vec<(&str, Source)> = named.collect();
     let (name, source) = match named.as_slice() {
         [_] => named.remove(0),
@@ -46,7 +48,10 @@ pub(super) fn metrics_of(
     };
     match &source {
         Source::Prometheus(_) | Source::Scrape(_) => {}
-        Source::Datadog(Datadog { latency_bounds, .. }) => check_bounds(name, latency_bounds, complaints),
+        Source::Datadog(Datadog { latency_bounds, .. })
+        | Source::NewRelic(NewRelic { latency_bounds, .. }) => {
+            check_bounds(name, latency_bounds, complaints);
+        }
     }
     Some(Metrics {
         source,

@@ -28,6 +28,7 @@ pub enum Source {
     Prometheus(Prometheus),
     Scrape(Scrape),
     Datadog(Datadog),
+    NewRelic(NewRelic),
 }
 
 /// A Prometheus, or anything that answers like one.
@@ -75,6 +76,62 @@ pub struct Datadog {
     pub latency_bounds: Vec<f64>,
 }
 
+/// New Relic, by NRQL. Its user key is in the environment variable `NEW_RELIC_API_KEY`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the key `account`"
+)]
+pub struct NewRelic {
+    /// The number of the account.
+    #[schemars(range(min = 1))]
+    pub account: i64,
+    /// Where the account is. Default: `us`.
+    #[serde(default)]
+    pub region: Region,
+    /// The type of the events of a condition that names none. Default: `Transaction`.
+    #[serde(with = "Name", default = "transaction")]
+    pub event: String,
+    /// The attribute that tells which version an event belongs to. Its values are the versions given to
+    /// `shift-traffic start`. Default: `service.version`.
+    #[serde(with = "Name", default = "service_version")]
+    pub version_attribute: String,
+    /// The attribute that tells the processes of a version apart. Default: `host`.
+    #[serde(with = "Name", default = "host")]
+    pub instance_attribute: String,
+    /// The attribute that tells how long it took, in seconds. Default: `duration`.
+    #[serde(with = "Name", default = "duration")]
+    pub duration_attribute: String,
+    /// In seconds, rising: up to each of them it is counted how many requests took at most that. The limits of
+    /// `limits.p95` are added. Default: 24 bounds from 5 ms to 10 s.
+    #[serde(default = "latency_bounds")]
+    pub latency_bounds: Vec<f64>,
+}
+
+/// Where a New Relic account is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Region {
+    /// The United States.
+    #[default]
+    Us,
+    /// Europe.
+    Eu,
+}
+
+fn transaction() -> String {
+    "Transaction".to_owned()
+}
+
+fn service_version() -> String {
+    "service.version".to_owned()
+}
+
+fn duration() -> String {
+    "duration".to_owned()
+}
+
 fn host() -> String {
     "host".to_owned()
 }
@@ -101,7 +158,7 @@ pub struct Scrape {
     rename_all = "kebab-case",
     expecting = "a mapping with `requests`, `errors` and a source"
 )]
-#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }, { "required": ["datadog"] }]))]
+#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }, { "required": ["datadog"] }, { "required": ["new-relic"] }]))]
 pub(in crate::plan) struct MetricsFile {
     /// A Prometheus, or anything that answers like one.
     #[serde(default)]
@@ -117,6 +174,11 @@ pub(in crate::plan) struct MetricsFile {
     #[serde(default)]
     #[schemars(with = "Datadog")]
     pub(in crate::plan) datadog: Option<Datadog>,
+    /// New Relic. `requests`, `errors` and all the rest are then conditions on its events, such as
+    /// `appName = 'shop-api' AND error IS true`, or `FROM Event WHERE condition`; gauges are `attribute FROM Event`.
+    #[serde(default)]
+    #[schemars(with = "NewRelic")]
+    pub(in crate::plan) new_relic: Option<NewRelic>,
     /// The counter of all requests, in the source's words: a Prometheus selector, if it is not said otherwise there.
     #[serde(with = "Selector")]
     pub(in crate::plan) requests: String,

@@ -129,6 +129,7 @@ fn the_plans_we_show_are_read_and_known_to_the_schema() {
         "gateway-api.yml",
         "istio.yml",
         "datadog.yml",
+        "new-relic.yml",
         "nginx.yml",
         "replica-ratio.yml",
         "service-selector.yml",

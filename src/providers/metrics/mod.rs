@@ -9,6 +9,7 @@ mod histogram;
 mod hosted;
 mod http;
 mod intervals;
+mod new_relic;
 mod prometheus;
 mod scrape;
 mod selector;
@@ -23,6 +24,7 @@ use rollgate_domain::analysis::Samples;
 use secrecy::SecretString;
 
 pub use datadog::{Datadog, Keys as DatadogKeys, Tags as DatadogTags};
+pub use new_relic::{NewRelic, Place as NewRelicPlace};
 pub use prometheus::Prometheus;
 pub use scrape::Scrape;
 pub use selector::{BadSelector, Selector};
@@ -61,6 +63,17 @@ pub trait Metrics: Send + Sync {
 /// Which source a plan names.
 #[derive(Clone, Debug)]
 pub enum Source {
+    /// A New Relic region (its API's address), and what its events are told apart by.
+    NewRelic {
+        url: String,
+        account: i64,
+        event: String,
+        version: String,
+        instance: String,
+        duration: String,
+        latency_bounds: Vec<f64>,
+        key: SecretString,
+    },
     /// A Datadog site, and how its series tell versions and instances apart.
     Datadog {
         site: String,
@@ -132,6 +145,30 @@ pub fn connect(
     candidate: Release<'_>,
 ) -> Result<Box<dyn Metrics>> {
     Ok(match source {
+        Source::NewRelic {
+            url,
+            account,
+            event,
+            version,
+            instance,
+            duration,
+            latency_bounds,
+            key,
+        } => Box::new(NewRelic::new(
+            url,
+            key,
+            NewRelicPlace {
+                account: *account,
+                event: event.clone(),
+                version: version.clone(),
+                instance: instance.clone(),
+                duration: duration.clone(),
+            },
+            latency_bounds,
+            measures,
+            [stable.version, candidate.version],
+            new_relic::TIMEOUT,
+        )?),
         Source::Datadog {
             site,
             version_tag,

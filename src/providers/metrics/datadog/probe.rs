@@ -76,7 +76,11 @@ impl Datadog {
                     "{} is there, but {requests} had no point in the last hour; check its tags",
                     requests.metric
                 ),
-                Ok(names) => anyhow!("{}: {}", self.hosted.name, missing(&requests.metric, &names)),
+                Ok(names) => anyhow!(
+                    "{}: {}",
+                    self.hosted.name,
+                    missing("metric", &requests.metric, &names)
+                ),
                 Err(error) => error.context(format!("{requests} had no point in the last hour")),
             };
         }
