@@ -137,6 +137,28 @@ pub(crate) fn metric_source(
             latency_bounds: bounds(plan, latency_bounds),
             key: key("new-relic", "NEW_RELIC_API_KEY", variable("NEW_RELIC_API_KEY"))?,
         },
+        PlanSource::CloudWatch(plan::CloudWatch {
+            region,
+            namespace,
+            version_dimension,
+            endpoint,
+            latency_bounds,
+        }) => Source::CloudWatch {
+            url: endpoint
+                .as_ref()
+                .map_or_else(|| metrics::CloudWatch::endpoint(region), ToString::to_string),
+            region: region.clone(),
+            namespace: namespace.clone(),
+            version: version_dimension.clone(),
+            latency_bounds: bounds(plan, latency_bounds),
+            access_key_id: key("cloudwatch", "AWS_ACCESS_KEY_ID", variable("AWS_ACCESS_KEY_ID"))?,
+            secret_access_key: key(
+                "cloudwatch",
+                "AWS_SECRET_ACCESS_KEY",
+                variable("AWS_SECRET_ACCESS_KEY"),
+            )?,
+            session_token: variable("AWS_SESSION_TOKEN").map(SecretString::from),
+        },
         PlanSource::Scrape(plan::Scrape { pages }) => {
             let pages = pages
                 .iter()
@@ -186,6 +208,7 @@ fn pace(source: &PlanSource) -> Pace {
         PlanSource::Prometheus(_) | PlanSource::Scrape(_) => Pace::default(),
         PlanSource::Datadog(_) => metrics::Datadog::PACE,
         PlanSource::NewRelic(_) => metrics::NewRelic::PACE,
+        PlanSource::CloudWatch(_) => metrics::CloudWatch::PACE,
     }
 }
 

@@ -5,11 +5,11 @@ use std::iter;
 use super::Complaints;
 use crate::plan::{
     place::Path,
-    sections::{Datadog, Metrics, MetricsFile, NewRelic, Scrape, ScrapeFile, Source},
+    sections::{CloudWatch, Datadog, Metrics, MetricsFile, NewRelic, Scrape, ScrapeFile, Source},
     wrong::{Wrong, list},
 };
 
-const SOURCES: [&str; 4] = ["prometheus", "scrape", "datadog", "new-relic"];
+const SOURCES: [&str; 5] = ["prometheus", "scrape", "datadog", "new-relic", "cloudwatch"];
 
 /// `backends` is none when they are wrong themselves: then pages are not compared with them.
 pub(super) fn metrics_of(
@@ -22,6 +22,7 @@ pub(super) fn metrics_of(
         scrape,
         datadog,
         new_relic,
+        cloudwatch,
         requests,
         errors,
         latency,
@@ -31,7 +32,8 @@ pub(super) fn metrics_of(
         .chain(prometheus.map(|it| ("prometheus", Source::Prometheus(it))))
         .chain(scrape.map(|it| ("scrape", Source::Scrape(scrape_of(it, backends, complaints)))))
         .chain(datadog.map(|it| ("datadog", Source::Datadog(it))))
-        .chain(new_relic.map(|it| ("new-relic", Source::NewRelic(it))));
+        .chain(new_relic.map(|it| ("new-relic", Source::NewRelic(it))))
+        .chain(cloudwatch.map(|it| ("cloudwatch", Source::CloudWatch(it))));
     let mut named: Vec<(&str, Source)> = named.collect();
     let (name, source) = match named.as_slice() {
         [_] => named.remove(0),
@@ -49,7 +51,8 @@ pub(super) fn metrics_of(
     match &source {
         Source::Prometheus(_) | Source::Scrape(_) => {}
         Source::Datadog(Datadog { latency_bounds, .. })
-        | Source::NewRelic(NewRelic { latency_bounds, .. }) => {
+        | Source::NewRelic(NewRelic { latency_bounds, .. })
+        | Source::CloudWatch(CloudWatch { latency_bounds, .. }) => {
             check_bounds(name, latency_bounds, complaints);
         }
     }

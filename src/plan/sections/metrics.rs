@@ -6,7 +6,7 @@ use reqwest::Url;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::plan::units::{Address, Label, LabelKey, Maybe, Name, Selector, Unit as _, Written};
+use crate::plan::units::{Address, Label, LabelKey, Maybe, Name, Selector, Unit as _, Words, Written};
 
 /// Where the two counters come from that judge the candidate.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,7 @@ pub enum Source {
     Scrape(Scrape),
     Datadog(Datadog),
     NewRelic(NewRelic),
+    CloudWatch(CloudWatch),
 }
 
 /// A Prometheus, or anything that answers like one.
@@ -109,6 +110,38 @@ pub struct NewRelic {
     pub latency_bounds: Vec<f64>,
 }
 
+/// Amazon CloudWatch. Its credentials are in the environment variables `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and,
+/// if they expire, `AWS_SESSION_TOKEN`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with `region` and `namespace`"
+)]
+pub struct CloudWatch {
+    /// Where the metrics are, such as `eu-west-1`.
+    #[serde(with = "Name")]
+    pub region: String,
+    /// Whose metrics they are, such as `Shop` or `AWS/ApplicationELB`.
+    #[serde(with = "Words")]
+    pub namespace: String,
+    /// The dimension that tells which version a metric belongs to. Its values are the versions given to
+    /// `shift-traffic start`. Default: `Version`.
+    #[serde(with = "Words", default = "version_dimension")]
+    pub version_dimension: String,
+    /// Where CloudWatch listens, if not at the region's public address: a VPC endpoint.
+    #[serde(default, with = "Maybe::<Address>")]
+    pub endpoint: Option<Url>,
+    /// In seconds, rising: up to each of them it is counted how many requests took at most that. The limits of
+    /// `limits.p95` are added. Default: 24 bounds from 5 ms to 10 s.
+    #[serde(default = "latency_bounds")]
+    pub latency_bounds: Vec<f64>,
+}
+
+fn version_dimension() -> String {
+    "Version".to_owned()
+}
+
 /// Where a New Relic account is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -158,7 +191,7 @@ pub struct Scrape {
     rename_all = "kebab-case",
     expecting = "a mapping with `requests`, `errors` and a source"
 )]
-#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }, { "required": ["datadog"] }, { "required": ["new-relic"] }]))]
+#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }, { "required": ["datadog"] }, { "required": ["new-relic"] }, { "required": ["cloudwatch"] }]))]
 pub(in crate::plan) struct MetricsFile {
     /// A Prometheus, or anything that answers like one.
     #[serde(default)]
@@ -179,6 +212,11 @@ pub(in crate::plan) struct MetricsFile {
     #[serde(default)]
     #[schemars(with = "NewRelic")]
     pub(in crate::plan) new_relic: Option<NewRelic>,
+    /// Amazon CloudWatch. `requests`, `errors` and all the rest are then metrics with all their dimensions but the
+    /// version's, such as `Requests{Service=shop-api}`.
+    #[serde(default)]
+    #[schemars(with = "CloudWatch")]
+    pub(in crate::plan) cloudwatch: Option<CloudWatch>,
     /// The counter of all requests, in the source's words: a Prometheus selector, if it is not said otherwise there.
     #[serde(with = "Selector")]
     pub(in crate::plan) requests: String,

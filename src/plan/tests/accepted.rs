@@ -130,6 +130,7 @@ fn the_plans_we_show_are_read_and_known_to_the_schema() {
         "istio.yml",
         "datadog.yml",
         "new-relic.yml",
+        "cloudwatch.yml",
         "nginx.yml",
         "replica-ratio.yml",
         "service-selector.yml",

@@ -4,6 +4,7 @@
 //! or extrapolated here, the analysis takes the differences. An answer that is late, cut off, partial
 //! or not of the documented form is an error, never an empty answer: silence is not health.
 
+mod cloudwatch;
 mod datadog;
 mod histogram;
 mod hosted;
@@ -23,6 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::analysis::Samples;
 use secrecy::SecretString;
 
+pub use cloudwatch::{CloudWatch, Credentials as AwsCredentials, Place as CloudWatchPlace};
 pub use datadog::{Datadog, Keys as DatadogKeys, Tags as DatadogTags};
 pub use new_relic::{NewRelic, Place as NewRelicPlace};
 pub use prometheus::Prometheus;
@@ -63,6 +65,17 @@ pub trait Metrics: Send + Sync {
 /// Which source a plan names.
 #[derive(Clone, Debug)]
 pub enum Source {
+    /// A region's CloudWatch (its endpoint), and what its metrics are told apart by.
+    CloudWatch {
+        url: String,
+        region: String,
+        namespace: String,
+        version: String,
+        latency_bounds: Vec<f64>,
+        access_key_id: SecretString,
+        secret_access_key: SecretString,
+        session_token: Option<SecretString>,
+    },
     /// A New Relic region (its API's address), and what its events are told apart by.
     NewRelic {
         url: String,
@@ -145,6 +158,32 @@ pub fn connect(
     candidate: Release<'_>,
 ) -> Result<Box<dyn Metrics>> {
     Ok(match source {
+        Source::CloudWatch {
+            url,
+            region,
+            namespace,
+            version,
+            latency_bounds,
+            access_key_id,
+            secret_access_key,
+            session_token,
+        } => Box::new(CloudWatch::new(
+            url,
+            AwsCredentials {
+                access_key_id: access_key_id.clone(),
+                secret_access_key: secret_access_key.clone(),
+                session_token: session_token.clone(),
+            },
+            CloudWatchPlace {
+                region: region.clone(),
+                namespace: namespace.clone(),
+                version: version.clone(),
+            },
+            latency_bounds,
+            measures,
+            [stable.version, candidate.version],
+            cloudwatch::TIMEOUT,
+        )?),
         Source::NewRelic {
             url,
             account,
