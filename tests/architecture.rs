@@ -160,6 +160,7 @@ fn the_readme_names_every_vendors_file() {
                 "metrics/hosted.rs",
                 "metrics/http.rs",
                 "metrics/intervals.rs",
+                "metrics/measured.rs",
                 "metrics/selectors.rs",
                 "metrics/series.rs",
                 "metrics/selector/",

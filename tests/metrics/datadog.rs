@@ -42,7 +42,10 @@ fn asked(request: &Request) -> BTreeMap<String, String> {
     url.query_pairs().into_owned().collect()
 }
 
-fn shape(samples: &Samples) -> Vec<(Side, String, Vec<(i64, f64)>)> {
+/// Side and instance of a series, and its points in seconds since the fixture's beginning.
+type Shape = (Side, String, Vec<(i64, f64)>);
+
+fn shape(samples: &Samples) -> Vec<Shape> {
     let series = samples.requests.iter().chain(&samples.errors);
     series
         .map(|series| {
@@ -122,7 +125,7 @@ async fn in_pieces_it_is_the_same() {
     for (from, to) in [(0, 33), (33, 40), (40, 60)] {
         pieces.extend(shape(&source.samples(at(T + from), at(T + to)).await.unwrap()));
     }
-    let all = |shapes: Vec<(Side, String, Vec<(i64, f64)>)>| {
+    let all = |shapes: Vec<Shape>| {
         let mut points: Vec<_> = shapes
             .into_iter()
             .flat_map(|(side, name, points)| {

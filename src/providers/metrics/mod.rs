@@ -10,6 +10,7 @@ mod histogram;
 mod hosted;
 mod http;
 mod intervals;
+mod measured;
 mod new_relic;
 mod prometheus;
 mod scrape;

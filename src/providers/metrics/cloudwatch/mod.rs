@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use jiff::{SignedDuration, Timestamp};
-use rollgate_domain::analysis::{CheckSamples, Samples, Side};
+use rollgate_domain::analysis::{Samples, Side};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -25,8 +25,9 @@ use self::metric::{Metric, Stat};
 pub use self::sign::Credentials;
 use self::sign::{Request, amz_date, authorization};
 use super::hosted::{Hosted, secret};
-use super::intervals::{Counted, Grain, Stretch, Who, count, histograms, increments, levels, note, requests};
-use super::{CheckCounters, Measures, Metrics, Pace};
+use super::intervals::{Counted, Grain, Stretch, Who, count, note};
+use super::measured::{Measured, UpTo};
+use super::{Measures, Metrics, Pace};
 
 /// A page takes CloudWatch a second or two.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
@@ -64,16 +65,7 @@ pub struct CloudWatch {
     stable: String,
     candidate: String,
     bounds: Vec<f64>,
-    measured: Measured,
-}
-
-/// [`Measures`], read.
-struct Measured {
-    requests: Metric,
-    errors: Metric,
-    latency: Option<Metric>,
-    gauges: Vec<Metric>,
-    checks: Vec<[Metric; 2]>,
+    measured: Measured<Metric>,
 }
 
 impl CloudWatch {
@@ -137,7 +129,9 @@ impl CloudWatch {
             host,
             hosted,
             credentials,
-            measured: Measured::read(measures, &place.version)?,
+            measured: Measured::read(measures, &|text| read(text, &place.version), &|text| {
+                read(text, &place.version)
+            })?,
             place,
             stable: stable.to_owned(),
             candidate: candidate.to_owned(),
@@ -288,93 +282,13 @@ impl CloudWatch {
             .chain(durations)
             .collect()
     }
-
-    /// Percent of the values become counts of them.
-    ///
-    /// # Errors
-    ///
-    /// There are values of which no percentage is known.
-    fn at_most(
-        &self,
-        metric: &Metric,
-        total: &Counted,
-        percent: Vec<(f64, Counted)>,
-    ) -> Result<Vec<(f64, Counted)>> {
-        for (who, points) in total {
-            for (end, values) in points {
-                let known = |(_, counted): &(f64, Counted)| {
-                    counted.get(who).is_some_and(|points| points.contains_key(end))
-                };
-                if !percent.is_empty() && !percent.iter().any(known) {
-                    bail!(
-                        "{metric} has {values} values at {end}, and CloudWatch knows no percentile rank of them: publish \
-                         single values, not statistic sets"
-                    );
-                }
-            }
-        }
-        let counts = |(bound, percent): (f64, Counted)| {
-            let counted = percent.into_iter().map(|(who, points)| {
-                let all = total.get(&who);
-                let of = |end: &Timestamp| {
-                    all.and_then(|points| points.get(end))
-                        .copied()
-                        .unwrap_or_default()
-                };
-                let points: BTreeMap<_, _> = points
-                    .into_iter()
-                    .map(|(end, percent)| (end, (of(&end) * percent / 100.0).round()))
-                    .collect();
-                (who, points)
-            });
-            (bound, counted.collect())
-        };
-        Ok(percent.into_iter().map(counts).collect())
-    }
 }
 
 #[async_trait::async_trait]
 impl Metrics for CloudWatch {
     async fn samples(&self, from: Timestamp, to: Timestamp) -> Result<Samples> {
-        let Measured {
-            requests: all,
-            errors,
-            latency,
-            gauges,
-            checks,
-        } = &self.measured;
-        // In the order of `asked`.
-        let mut counted = self.counted(&self.asked(), from, to).await?.into_iter();
-        let mut next = || counted.next().unwrap_or_default();
-        let requests = requests(&all.to_string(), next());
-        let errors = increments(&errors.to_string(), next());
-        let checks = checks
-            .iter()
-            .map(|[good, total]| CheckSamples {
-                good: increments(&good.to_string(), next()),
-                total: increments(&total.to_string(), next()),
-            })
-            .collect();
-        let gauges = gauges
-            .iter()
-            .map(|gauge| levels(&gauge.to_string(), next()))
-            .collect();
-        let latency = match latency {
-            None => Vec::new(),
-            Some(metric) => {
-                let total = next();
-                let percent = self.bounds.iter().map(|bound| (*bound, next())).collect();
-                let at_most = self.at_most(metric, &total, percent)?;
-                histograms(&metric.to_string(), total, &at_most)
-            }
-        };
-        Ok(Samples {
-            requests,
-            errors,
-            latency,
-            checks,
-            gauges,
-        })
+        let counted = self.counted(&self.asked(), from, to).await?;
+        self.measured.samples(counted, &self.bounds, counts_of_ranks)
     }
 
     fn has_past(&self) -> bool {
@@ -390,39 +304,51 @@ impl Metrics for CloudWatch {
     }
 }
 
-impl Measured {
-    fn read(measures: &Measures, version: &str) -> Result<Self> {
-        let Measures {
-            requests,
-            errors,
-            by: _,
-            latency,
-            gauges,
-            checks,
-        } = measures;
-        let read = |place: String, text: &str| -> Result<Metric> {
-            let metric = Metric::read(text).with_context(|| place.clone())?;
-            if metric.names(version) {
-                bail!("{place} ({text}) has the dimension {version}; rollgate adds that itself");
-            }
-            Ok(metric)
-        };
-        let one = |key: &str, text: &str| read(format!("metrics.{key} in the plan"), text);
-        let check = |CheckCounters { good, total }: &CheckCounters| -> Result<[Metric; 2]> {
-            Ok([
-                read(format!("check counter {good} in the plan"), good)?,
-                read(format!("check counter {total} in the plan"), total)?,
-            ])
-        };
-        let gauge = |text: &String| read(format!("gauge {text} in the plan"), text);
-        Ok(Self {
-            requests: one("requests", requests)?,
-            errors: one("errors", errors)?,
-            latency: latency.as_deref().map(|text| one("latency", text)).transpose()?,
-            gauges: gauges.iter().map(gauge).collect::<Result<_>>()?,
-            checks: checks.iter().map(check).collect::<Result<_>>()?,
-        })
+/// A measure of the plan.
+fn read(text: &str, version: &str) -> Result<Metric> {
+    let metric = Metric::read(text)?;
+    if metric.names(version) {
+        bail!("{text} has the dimension {version}; rollgate adds that itself");
     }
+    Ok(metric)
+}
+
+/// Percent of the values become counts of them.
+///
+/// # Errors
+///
+/// There are values of which no percentage is known.
+fn counts_of_ranks(metric: &Metric, total: &Counted, percent: UpTo) -> Result<UpTo> {
+    for (who, points) in total {
+        for (end, values) in points {
+            let known = |(_, counted): &(f64, Counted)| {
+                counted.get(who).is_some_and(|points| points.contains_key(end))
+            };
+            if !percent.is_empty() && !percent.iter().any(known) {
+                bail!(
+                    "{metric} has {values} values at {end}, and CloudWatch knows no percentile rank of them: publish \
+                     single values, not statistic sets"
+                );
+            }
+        }
+    }
+    let counts = |(bound, percent): (f64, Counted)| {
+        let counted = percent.into_iter().map(|(who, points)| {
+            let all = total.get(&who);
+            let of = |end: &Timestamp| {
+                all.and_then(|points| points.get(end))
+                    .copied()
+                    .unwrap_or_default()
+            };
+            let points: BTreeMap<_, _> = points
+                .into_iter()
+                .map(|(end, percent)| (end, (of(&end) * percent / 100.0).round()))
+                .collect();
+            (who, points)
+        });
+        (bound, counted.collect())
+    };
+    Ok(percent.into_iter().map(counts).collect())
 }
 
 /// Adds the numbers of one version. Percentages stay as they are: 0 is a number, too.

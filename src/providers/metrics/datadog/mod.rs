@@ -16,14 +16,15 @@ use anyhow::{Context as _, Result, bail};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::RequestBuilder;
 use reqwest::header::HeaderValue;
-use rollgate_domain::analysis::{CheckSamples, Samples, Side};
+use rollgate_domain::analysis::{Samples, Side};
 use secrecy::SecretString;
 
 use self::answer::{Answer, Row, complaint, rows};
 use self::query::{Ask, Query, Scope, tag_value};
 use super::hosted::{Hosted, secret};
-use super::intervals::{Counted, Grain, Stretch, Who, count, histograms, increments, levels, note, requests};
-use super::{CheckCounters, Measures, Metrics, Pace};
+use super::intervals::{Counted, Grain, Stretch, Who, count, note};
+use super::measured::Measured;
+use super::{Measures, Metrics, Pace};
 
 /// Datadog answers within seconds, or not in time for a judgement.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
@@ -60,16 +61,7 @@ pub struct Datadog {
     by: Option<String>,
     scope: Scope,
     bounds: Vec<f64>,
-    measured: Measured,
-}
-
-/// [`Measures`], read.
-struct Measured {
-    requests: Query,
-    errors: Query,
-    latency: Option<Query>,
-    gauges: Vec<Query>,
-    checks: Vec<[Query; 2]>,
+    measured: Measured<Query>,
 }
 
 impl Datadog {
@@ -112,7 +104,9 @@ impl Datadog {
         Ok(Self {
             hosted: Hosted::new("Datadog", url, "DD_API_KEY, DD_APP_KEY and the site", timeout)?,
             keys: [secret("DD_API_KEY", &api)?, secret("DD_APP_KEY", &app)?],
-            measured: Measured::read(measures, &version)?,
+            measured: Measured::read(measures, &|text| read(text, &version), &|text| {
+                read(text, &version)
+            })?,
             by: measures.by.clone(),
             scope: Scope {
                 by: vec![version.clone(), instance.clone()],
@@ -252,36 +246,9 @@ impl Datadog {
 #[async_trait::async_trait]
 impl Metrics for Datadog {
     async fn samples(&self, from: Timestamp, to: Timestamp) -> Result<Samples> {
-        let Measured {
-            requests: all,
-            errors,
-            latency,
-            gauges,
-            checks,
-        } = &self.measured;
-        let mut counted = self.counted(&self.asked(), from, to).await?.into_iter();
-        // In the order of `asked`.
-        let mut next = || counted.next().unwrap_or_default();
-        Ok(Samples {
-            requests: requests(&all.to_string(), next()),
-            errors: increments(&errors.to_string(), next()),
-            checks: checks
-                .iter()
-                .map(|[good, total]| CheckSamples {
-                    good: increments(&good.to_string(), next()),
-                    total: increments(&total.to_string(), next()),
-                })
-                .collect(),
-            gauges: gauges
-                .iter()
-                .map(|gauge| levels(&gauge.to_string(), next()))
-                .collect(),
-            latency: latency.as_ref().map_or_else(Vec::new, |query| {
-                let total = next();
-                let at_most: Vec<_> = self.bounds.iter().map(|bound| (*bound, next())).collect();
-                histograms(&query.to_string(), total, &at_most)
-            }),
-        })
+        let counted = self.counted(&self.asked(), from, to).await?;
+        self.measured
+            .samples(counted, &self.bounds, |_, _, at_most| Ok(at_most))
     }
 
     fn has_past(&self) -> bool {
@@ -297,39 +264,13 @@ impl Metrics for Datadog {
     }
 }
 
-impl Measured {
-    fn read(measures: &Measures, version_tag: &str) -> Result<Self> {
-        let Measures {
-            requests,
-            errors,
-            by: _,
-            latency,
-            gauges,
-            checks,
-        } = measures;
-        let read = |place: String, text: &str| {
-            let query = Query::read(text).with_context(|| place.clone())?;
-            if query.names(version_tag) {
-                bail!("{place} ({text}) filters by the tag {version_tag}; rollgate adds that itself");
-            }
-            Ok(query)
-        };
-        let one = |key: &str, text: &str| read(format!("metrics.{key} in the plan"), text);
-        let check = |CheckCounters { good, total }: &CheckCounters| {
-            Ok([
-                read(format!("check counter {good} in the plan"), good)?,
-                read(format!("check counter {total} in the plan"), total)?,
-            ])
-        };
-        let gauge = |text: &String| read(format!("gauge {text} in the plan"), text);
-        Ok(Self {
-            requests: one("requests", requests)?,
-            errors: one("errors", errors)?,
-            latency: latency.as_deref().map(|text| one("latency", text)).transpose()?,
-            gauges: gauges.iter().map(gauge).collect::<Result<_>>()?,
-            checks: checks.iter().map(check).collect::<Result<_>>()?,
-        })
+/// A measure of the plan.
+fn read(text: &str, version_tag: &str) -> Result<Query> {
+    let query = Query::read(text)?;
+    if query.names(version_tag) {
+        bail!("{text} filters by the tag {version_tag}; rollgate adds that itself");
     }
+    Ok(query)
 }
 
 /// Which queries share a request.
@@ -399,7 +340,7 @@ mod tests {
             (
                 "r{version:a}",
                 ["a", "b"],
-                "metrics.requests in the plan (r{version:a}) filters by the tag version; rollgate adds that itself",
+                "metrics.requests in the plan: r{version:a} filters by the tag version; rollgate adds that itself",
             ),
         ] {
             assert_eq!(refused(&measures(requests), versions), expected);

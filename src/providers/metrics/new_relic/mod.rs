@@ -17,15 +17,16 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderValue;
-use rollgate_domain::analysis::{CheckSamples, Samples, Side};
+use rollgate_domain::analysis::{Samples, Side};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use self::answer::{Answer, Row, complaint, field, rows};
 use self::nrql::{Events, Gauge, Scope, between, column};
 use super::hosted::{Hosted, secret};
-use super::intervals::{Counted, Grain, Stretch, Who, count, histograms, increments, levels, note, requests};
-use super::{CheckCounters, Measures, Metrics, Pace};
+use super::intervals::{Counted, Grain, Stretch, Who, count, note};
+use super::measured::Measured;
+use super::{Measures, Metrics, Pace};
 
 /// A query may take [`PATIENCE`]; the rest is the way.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(25);
@@ -67,16 +68,7 @@ pub struct NewRelic {
     scope: Scope,
     by: Option<String>,
     bounds: Vec<f64>,
-    measured: Measured,
-}
-
-/// [`Measures`], read.
-struct Measured {
-    requests: Events,
-    errors: Events,
-    latency: Option<Events>,
-    gauges: Vec<Gauge>,
-    checks: Vec<[Events; 2]>,
+    measured: Measured<Events, Gauge>,
 }
 
 /// One query, and what its numbers are.
@@ -135,7 +127,17 @@ impl NewRelic {
             )?,
             key: secret("NEW_RELIC_API_KEY", key)?,
             account,
-            measured: Measured::read(measures, &event, &version)?,
+            measured: Measured::read(
+                measures,
+                &|text| {
+                    let events = Events::read(text, &event)?;
+                    check_free(&events, &version).map(|()| events)
+                },
+                &|text| {
+                    let gauge = Gauge::read(text)?;
+                    check_free(gauge.events(), &version).map(|()| gauge)
+                },
+            )?,
             by: measures.by.clone(),
             scope: Scope {
                 by: vec![version.clone(), instance],
@@ -262,36 +264,10 @@ impl NewRelic {
 #[async_trait::async_trait]
 impl Metrics for NewRelic {
     async fn samples(&self, from: Timestamp, to: Timestamp) -> Result<Samples> {
-        let Measured {
-            requests: all,
-            errors,
-            latency,
-            gauges,
-            checks,
-        } = &self.measured;
-        // In the order of `asked`.
-        let mut counted = self.counted(&self.asked(), from, to).await?.into_iter().flatten();
-        let mut next = || counted.next().unwrap_or_default();
-        Ok(Samples {
-            requests: requests(&all.to_string(), next()),
-            errors: increments(&errors.to_string(), next()),
-            checks: checks
-                .iter()
-                .map(|[good, total]| CheckSamples {
-                    good: increments(&good.to_string(), next()),
-                    total: increments(&total.to_string(), next()),
-                })
-                .collect(),
-            gauges: gauges
-                .iter()
-                .map(|gauge| levels(&gauge.to_string(), next()))
-                .collect(),
-            latency: latency.as_ref().map_or_else(Vec::new, |events| {
-                let total = next();
-                let at_most: Vec<_> = self.bounds.iter().map(|bound| (*bound, next())).collect();
-                histograms(&events.to_string(), total, &at_most)
-            }),
-        })
+        let counted = self.counted(&self.asked(), from, to).await?;
+        let counted = counted.into_iter().flatten().collect();
+        self.measured
+            .samples(counted, &self.bounds, |_, _, at_most| Ok(at_most))
     }
 
     fn has_past(&self) -> bool {
@@ -307,48 +283,12 @@ impl Metrics for NewRelic {
     }
 }
 
-impl Measured {
-    fn read(measures: &Measures, event: &str, version: &str) -> Result<Self> {
-        let Measures {
-            requests,
-            errors,
-            by: _,
-            latency,
-            gauges,
-            checks,
-        } = measures;
-        let free = |place: &str, text: &str, events: &Events| -> Result<()> {
-            if events.names(version) {
-                bail!("{place} ({text}) has a condition on {version}; rollgate adds that itself");
-            }
-            Ok(())
-        };
-        let read = |place: String, text: &str| -> Result<Events> {
-            let events = Events::read(text, event).with_context(|| place.clone())?;
-            free(&place, text, &events)?;
-            Ok(events)
-        };
-        let one = |key: &str, text: &str| read(format!("metrics.{key} in the plan"), text);
-        let check = |CheckCounters { good, total }: &CheckCounters| -> Result<[Events; 2]> {
-            Ok([
-                read(format!("check counter {good} in the plan"), good)?,
-                read(format!("check counter {total} in the plan"), total)?,
-            ])
-        };
-        let gauge = |text: &String| -> Result<Gauge> {
-            let place = format!("gauge {text} in the plan");
-            let gauge = Gauge::read(text).with_context(|| place.clone())?;
-            free(&place, text, gauge.events())?;
-            Ok(gauge)
-        };
-        Ok(Self {
-            requests: one("requests", requests)?,
-            errors: one("errors", errors)?,
-            latency: latency.as_deref().map(|text| one("latency", text)).transpose()?,
-            gauges: gauges.iter().map(gauge).collect::<Result<_>>()?,
-            checks: checks.iter().map(check).collect::<Result<_>>()?,
-        })
+/// Refuses a condition on the version.
+fn check_free(events: &Events, version: &str) -> Result<()> {
+    if events.names(version) {
+        bail!("{events} has a condition on {version}; rollgate adds that itself");
     }
+    Ok(())
 }
 
 /// The end of a row's interval; none if it is outside of what was asked for.
