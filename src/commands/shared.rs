@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::{
-    analysis::{self, GaugeUnit, Level, SlowLimits},
+    analysis::{self, GaugeUnit, Level, SlowLimits, whole_looks},
     exit::Outcome,
     notice::Severity,
     rollout::{
@@ -31,7 +31,7 @@ use crate::{
     providers::{
         channels::{Channel, slack::Slack, summary::Summary},
         clock::Clock,
-        metrics::{self, CheckCounters, Measures, Metrics, Release, Source},
+        metrics::{self, CheckCounters, Measures, Metrics, Pace, Release, Source},
     },
 };
 
@@ -122,6 +122,63 @@ pub(crate) fn metric_source(
             url: url.to_string(),
             version_label: version_label.clone(),
         },
+        PlanSource::Datadog(plan::Datadog {
+            site,
+            version_tag,
+            instance_tag,
+            latency_bounds,
+        }) => Source::Datadog {
+            site: site.clone(),
+            version_tag: version_tag.clone(),
+            instance_tag: instance_tag.clone(),
+            latency_bounds: bounds(plan, latency_bounds),
+            api_key: key("datadog", "DD_API_KEY", variable("DD_API_KEY"))?,
+            app_key: key("datadog", "DD_APP_KEY", variable("DD_APP_KEY"))?,
+        },
+        PlanSource::NewRelic(plan::NewRelic {
+            account,
+            region,
+            event,
+            version_attribute,
+            instance_attribute,
+            duration_attribute,
+            latency_bounds,
+        }) => Source::NewRelic {
+            url: match region {
+                plan::Region::Us => "https://api.newrelic.com",
+                plan::Region::Eu => "https://api.eu.newrelic.com",
+            }
+            .to_owned(),
+            account: *account,
+            event: event.clone(),
+            version: version_attribute.clone(),
+            instance: instance_attribute.clone(),
+            duration: duration_attribute.clone(),
+            latency_bounds: bounds(plan, latency_bounds),
+            key: key("new-relic", "NEW_RELIC_API_KEY", variable("NEW_RELIC_API_KEY"))?,
+        },
+        PlanSource::CloudWatch(plan::CloudWatch {
+            region,
+            namespace,
+            version_dimension,
+            endpoint,
+            latency_bounds,
+        }) => Source::CloudWatch {
+            url: endpoint
+                .as_ref()
+                .map_or_else(|| metrics::CloudWatch::endpoint(region), ToString::to_string),
+            region: region.clone(),
+            namespace: namespace.clone(),
+            version: version_dimension.clone(),
+            latency_bounds: bounds(plan, latency_bounds),
+            access_key_id: key("cloudwatch", "AWS_ACCESS_KEY_ID", variable("AWS_ACCESS_KEY_ID"))?,
+            secret_access_key: key(
+                "cloudwatch",
+                "AWS_SECRET_ACCESS_KEY",
+                variable("AWS_SECRET_ACCESS_KEY"),
+            )?,
+            session_token: variable("AWS_SESSION_TOKEN").map(SecretString::from),
+        },
         PlanSource::Scrape(plan::Scrape { pages }) => {
             let pages = pages
                 .iter()
@@ -137,6 +194,42 @@ pub(crate) fn metric_source(
         }
     }
     metrics::connect(&source, &measures, release(stable), release(candidate)).context("metrics in the plan")
+}
+
+/// What a source needs to be let in.
+fn key(source: &str, name: &str, value: Option<String>) -> anyhow::Result<SecretString> {
+    value.map(SecretString::from).ok_or_else(|| {
+        Usage(format!(
+            "{name} is not set, and metrics.{source} in the plan needs it"
+        ))
+        .into()
+    })
+}
+
+/// Where durations are counted up to: the plan's bounds, and the limits that are judged by.
+fn bounds(plan: &Plan, given: &[f64]) -> Vec<f64> {
+    let plan::P95 {
+        critical, warning, ..
+    } = plan.limits.p95;
+    let limits = [critical, warning].into_iter().flatten();
+    let mut bounds: Vec<f64> = given
+        .iter()
+        .copied()
+        .chain(limits.map(|limit| limit.as_secs_f64()))
+        .collect();
+    bounds.sort_by(f64::total_cmp);
+    bounds.dedup();
+    bounds
+}
+
+/// How the plan's source keeps time.
+fn pace(source: &PlanSource) -> Pace {
+    match source {
+        PlanSource::Prometheus(_) | PlanSource::Scrape(_) => Pace::default(),
+        PlanSource::Datadog(_) => metrics::Datadog::PACE,
+        PlanSource::NewRelic(_) => metrics::NewRelic::PACE,
+        PlanSource::CloudWatch(_) => metrics::CloudWatch::PACE,
+    }
 }
 
 /// What the plan has measured. Memory is a gauge, the first one.
@@ -226,11 +319,12 @@ pub(crate) fn pin(plan: &Plan, commit: Option<String>) -> Pin {
     }
 }
 
-/// How evidence is counted before anything is measured.
+/// How evidence is counted before anything is measured. A look is as long as the source's intervals at least.
 pub(crate) fn evidence(plan: &Plan) -> Evidence {
+    let Pace { grain, lag: _ } = pace(&plan.metrics.source);
     Evidence {
         origin: Timestamp::UNIX_EPOCH,
-        look: plan.judgement.look,
+        look: whole_looks(plan.judgement.look, grain),
         cluster_size: plan.judgement.cluster_size.unwrap_or(1.0),
         ..Evidence::default()
     }
@@ -268,7 +362,7 @@ pub(crate) fn judge_settings(plan: &Plan, record: &Record, past: bool) -> analys
         planned,
         grace: plan.judgement.grace,
         forgive: plan.judgement.forgive,
-        delay: plan.judgement.delay,
+        delay: plan.judgement.delay.max(pace(&plan.metrics.source).lag),
         cluster_size,
         slow_cluster_size: slow_cluster_size.unwrap_or(1.0),
         check_cluster_size: check_cluster_size.unwrap_or(1.0),

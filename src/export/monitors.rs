@@ -15,14 +15,14 @@ use super::{
 /// How long, in minutes, nothing may be heard before people are told: twice the window, as Datadog asks for at least.
 const SILENCE: u32 = 10;
 
-/// All monitors of a service whose series are tagged by `label`; `to` are the handles that are told (`@slack-ops`).
+/// All monitors of a service whose series are tagged by version and process; `to` are the handles that are told (`@slack-ops`).
 #[must_use]
-pub fn monitors(limits: &Limits<String>, label: &str, to: &str) -> Vec<Value> {
+pub fn monitors(limits: &Limits<String>, [label, instance]: [&str; 2], to: &str) -> Vec<Value> {
     let service = &limits.service;
     let new = |name: String, query: String, sign: char, pair: Pair, text: String| {
         monitor(service, &name, &query, sign, pair, &format!("{text}\n\n{to}"))
     };
-    let counted = |query: &str| format!("{}.as_count()", grouped(query, &[label]));
+    let counted = |query: &str| format!("sum:{}.as_count()", grouped(query, &[label]));
     let version = format!("{{{{{label}.name}}}}");
     let mut monitors = vec![new(
         "error rate".to_owned(),
@@ -36,14 +36,10 @@ pub fn monitors(limits: &Limits<String>, label: &str, to: &str) -> Vec<Value> {
         format!("{service} {version} has more errors than the plan allows."),
     )];
     if let Some(slow) = &limits.slow {
-        let latency = slow
-            .latency
-            .split_once(':')
-            .map_or(&*slow.latency, |(_, rest)| rest);
         let shown: Vec<_> = slow.p95.levels().map(|(_, limit)| seconds(limit)).collect();
         monitors.push(new(
             "p95".to_owned(),
-            format!("avg(last_5m):p95:{}", grouped(latency, &[label])),
+            format!("avg(last_5m):p95:{}", grouped(&slow.latency, &[label])),
             '>',
             slow.p95,
             format!(
@@ -61,7 +57,7 @@ pub fn monitors(limits: &Limits<String>, label: &str, to: &str) -> Vec<Value> {
         monitors.push(new(
             gauge.name.clone(),
             // Its least value of five minutes: it has stayed above.
-            format!("min(last_5m):{}", grouped(&gauge.query, &[label, "host"])),
+            format!("min(last_5m):max:{}", grouped(&gauge.query, &[label, instance])),
             '>',
             gauge.limits,
             format!(
@@ -131,7 +127,7 @@ fn silence(limits: &Limits<String>, to: &str) -> Value {
     json!({
         "name": format!("{service}: no data"),
         "type": "query alert",
-        "query": format!("sum(last_5m):{}.as_count() <= 0", bare(&limits.requests)),
+        "query": format!("sum(last_5m):sum:{}.as_count() <= 0", limits.requests.trim()),
         "message": format!(
             "{service} has no requests. Silence is neither health nor harm, and rollgate holds meanwhile.\n\n{to}"
         ),
@@ -153,19 +149,9 @@ fn tags(service: &str, level: Level, finding: Finding) -> [String; 3] {
     ]
 }
 
-/// The metric and its scope.
-fn bare(query: &str) -> &str {
-    let query = query.trim();
-    query.strip_suffix(".as_count()").unwrap_or(query)
-}
-
-/// One series for each value of `by`, unless the query is grouped already.
+/// One series for each value of `by`; the plan has the metric and its scope.
 fn grouped(query: &str, by: &[&str]) -> String {
-    let query = bare(query);
-    if query.contains(" by {") {
-        return query.to_owned();
-    }
-    format!("{query} by {{{}}}", by.join(","))
+    format!("{} by {{{}}}", query.trim(), by.join(","))
 }
 
 #[cfg(test)]
@@ -174,34 +160,31 @@ mod tests {
 
     fn datadog() -> Limits<String> {
         let mut limits = Limits::of(&shop());
-        limits.requests = "sum:http.requests{service:shop-api}".to_owned();
-        limits.errors = "sum:http.requests{service:shop-api,code:5xx}.as_count()".to_owned();
+        limits.requests = "http.requests{service:shop-api}".to_owned();
+        limits.errors = "http.requests{service:shop-api,code:5xx}".to_owned();
         if let Some(slow) = &mut limits.slow {
-            slow.latency = "avg:http.duration{service:shop-api}".to_owned();
+            slow.latency = "http.duration{service:shop-api}".to_owned();
         }
-        for (gauge, query) in limits
-            .gauges
-            .iter_mut()
-            .zip(["max:process.rss{*}", "max:pool.busy{*} by {pod}"])
-        {
+        for (gauge, query) in limits.gauges.iter_mut().zip(["process.rss{*}", "pool.busy{*}"]) {
             query.clone_into(&mut gauge.query);
         }
         for check in &mut limits.checks {
-            "sum:good{*}".clone_into(&mut check.good);
-            "sum:total{*}".clone_into(&mut check.total);
+            "good{*}".clone_into(&mut check.good);
+            "total{*}".clone_into(&mut check.total);
         }
         limits
     }
 
     #[test]
     fn each_limit_is_a_monitor_as_the_api_takes_it() {
-        let text = serde_json::to_string_pretty(&monitors(&datadog(), "version", "@slack-ops")).unwrap();
+        let text =
+            serde_json::to_string_pretty(&monitors(&datadog(), ["version", "host"], "@slack-ops")).unwrap();
         insta::assert_snapshot!("monitors", text);
     }
 
     #[test]
     fn the_threshold_in_the_query_is_the_one_of_the_options() {
-        for monitor in monitors(&datadog(), "version", "@slack-ops") {
+        for monitor in monitors(&datadog(), ["version", "host"], "@slack-ops") {
             let bar = &monitor["options"]["thresholds"]["critical"];
             let query = monitor["query"].as_str().unwrap();
             assert!(query.ends_with(&format!(" {bar}")), "{query}");
@@ -213,7 +196,7 @@ mod tests {
     fn a_limit_that_only_warns_is_a_monitor_that_warns() {
         let mut limits = datadog();
         limits.gauges[0].limits.critical = None;
-        let all = monitors(&limits, "version", "");
+        let all = monitors(&limits, ["version", "host"], "");
         let memory = all
             .iter()
             .find(|monitor| monitor["name"] == "shop-api: memory")

@@ -126,7 +126,7 @@ macro_rules! schemas {
     )*};
 }
 
-schemas! { Amount Duration Rate Share Name Label LabelKey Selector Address File Hours Person }
+schemas! { Amount Duration Rate Share Name Label LabelKey Words Selector Address File Hours Person }
 
 impl<U: Unit + JsonSchema> JsonSchema for Written<U> {
     fn inline_schema() -> bool {
@@ -419,6 +419,28 @@ impl Unit for Person {
 
     fn schema() -> Schema {
         json_schema!({ "pattern": "^(team/)?[A-Za-z0-9_-]+$", "examples": ["octocat", "team/release"] })
+    }
+}
+
+/// A name in a vendor's own words, such as `AWS/ApplicationELB`.
+pub(super) struct Words;
+
+impl Unit for Words {
+    type Value = String;
+    const EXPECTED: &'static str = "a name such as `Shop` or `AWS/ApplicationELB`";
+
+    fn parse(text: &str) -> Option<String> {
+        let text = text.trim();
+        let printable = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        (printable && !text.is_empty()).then(|| text.to_owned())
+    }
+
+    fn write(value: &String) -> String {
+        value.clone()
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "minLength": 1 })
     }
 }
 

@@ -90,6 +90,41 @@ fn datadogs_monitors_need_datadogs_queries() {
 }
 
 #[test]
+fn a_plan_that_datadog_measures_becomes_its_monitors() {
+    let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/plans/datadog.yml");
+    let arguments = [
+        "export",
+        "datadog-monitors",
+        "--handles",
+        "@slack-ops",
+        "--plan",
+        plan,
+    ];
+    let (code, out, err) = answer(binary("verify-health").args(arguments));
+    assert_eq!((code, err.as_str()), (0, ""));
+    let monitors: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(
+        monitors[0]["query"],
+        "sum(last_5m):sum:trace.rack.request.errors{service:shop-api} by {version}.as_count() / \
+         sum:trace.rack.request.hits{service:shop-api} by {version}.as_count() > 0.01"
+    );
+    assert_eq!(
+        monitors[1]["query"],
+        "avg(last_5m):p95:trace.rack.request{service:shop-api} by {version} > 0.4"
+    );
+    assert!(
+        monitors[0]["message"]
+            .as_str()
+            .is_some_and(|text| text.ends_with("@slack-ops")),
+        "{out}"
+    );
+    // Prometheus cannot ask them.
+    let (code, _, err) = answer(binary("verify-health").args(["export", "prometheus-rules", "--plan", plan]));
+    assert_eq!(code, 2);
+    assert!(err.contains("what fits a Datadog is datadog-monitors"), "{err}");
+}
+
+#[test]
 fn pages_need_the_label_that_a_prometheus_adds() {
     let (code, err) = refusal(PAGES, &["prometheus-rules"]);
     assert_eq!(code, 2);

@@ -1,5 +1,8 @@
 //! Metric sources on a faked wire: what they ask, and what they say of every bad answer.
 
+mod cloudwatch;
+mod datadog;
+mod new_relic;
 mod prometheus;
 mod scrape;
 

@@ -28,7 +28,8 @@ Examples:
   verify-health export prometheus-rules --to rollgate.rules.yml
   verify-health export prometheus-rules --stable-version v1 --candidate-version v2
   verify-health export alertmanager --repository acme/shop --candidate-version v2
-  verify-health export grafana-dashboard > dashboard.json")]
+  verify-health export grafana-dashboard > dashboard.json
+  verify-health export datadog-monitors --handles '@slack-ops' | jq -c '.[]'")]
 pub(crate) struct Args {
     /// For which tool
     #[arg(value_enum, hide_possible_values = true)]
@@ -57,6 +58,9 @@ pub(crate) struct Args {
     /// Where Alertmanager reads the token that may start it
     #[arg(long, value_name = "FILE", default_value = "/etc/alertmanager/github-token")]
     token_file: String,
+    /// Whom Datadog's monitors tell, such as @slack-ops @pagerduty
+    #[arg(long, value_name = "HANDLES", default_value = "", hide_default_value = true)]
+    handles: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -105,7 +109,7 @@ fn repository(text: &str) -> Result<String, String> {
 pub(crate) fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome> {
     let plan = plan.read()?;
     let text = match args.tool {
-        Tool::DatadogMonitors => monitors(&plan)?,
+        Tool::DatadogMonitors => monitors(&plan, &args.handles)?,
         Tool::PrometheusRules | Tool::Alertmanager | Tool::GrafanaDashboard => of_prometheus(&plan, args)?,
     };
     match &args.to {
@@ -127,10 +131,19 @@ fn of_prometheus(plan: &Plan, args: &Args) -> anyhow::Result<String> {
         repository,
         github_api,
         token_file,
+        handles: _,
     } = args;
     let of_plan = match &plan.metrics.source {
         Source::Prometheus(source) => Some(source.version_label.as_str()),
         Source::Scrape(_) => None,
+        Source::Datadog(_) | Source::NewRelic(_) | Source::CloudWatch(_) => {
+            return Err(Usage(format!(
+                "the plan's metrics come from {}, whose queries Prometheus cannot ask; what fits a Datadog is \
+                 datadog-monitors",
+                hosted(&plan.metrics.source)
+            ))
+            .into());
+        }
     };
     let label = version_label.as_deref().or(of_plan).ok_or_else(|| {
         Usage(
@@ -176,14 +189,29 @@ fn of_prometheus(plan: &Plan, args: &Args) -> anyhow::Result<String> {
 }
 
 /// Monitors of Datadog ask Datadog's own queries.
-fn monitors(plan: &Plan) -> anyhow::Result<String> {
+fn monitors(plan: &Plan, to: &str) -> anyhow::Result<String> {
     let source = match &plan.metrics.source {
+        Source::Datadog(source) => {
+            let tags = [source.version_tag.as_str(), source.instance_tag.as_str()];
+            let monitors = export::monitors(&Limits::of(plan), tags, to);
+            return Ok(serde_json::to_string_pretty(&monitors)? + "\n");
+        }
         Source::Prometheus(_) => "a Prometheus",
         Source::Scrape(_) => "pages",
+        source @ (Source::NewRelic(_) | Source::CloudWatch(_)) => hosted(source),
     };
     Err(Usage(format!(
         "export datadog-monitors: the plan's metrics come from {source}, whose queries Datadog cannot ask; what fits is \
          prometheus-rules, alertmanager and grafana-dashboard"
     ))
     .into())
+}
+
+fn hosted(source: &Source) -> &'static str {
+    match source {
+        Source::Datadog(_) => "Datadog",
+        Source::NewRelic(_) => "New Relic",
+        Source::CloudWatch(_) => "CloudWatch",
+        Source::Prometheus(_) | Source::Scrape(_) => "the service itself",
+    }
 }

@@ -297,7 +297,8 @@ pub async fn measured(
     }
     let from = now.saturating_sub(PAST).unwrap_or(Timestamp::MIN);
     let past = metrics.samples(from, now).await.context("read stable's past")?;
-    let look = sample_interval(&past).map_or(plan.look, |interval| whole_looks(plan.look, interval));
+    let interval = metrics.grain().or_else(|| sample_interval(&past));
+    let look = interval.map_or(plan.look, |interval| whole_looks(plan.look, interval));
     let sizes = ClusterSizes::measured(&past, from, look);
     let mut tally = Tally::new(from, look);
     tally.add(&past);

@@ -1,11 +1,15 @@
 //! Counters and their source.
 
+use std::iter;
+
 use super::Complaints;
 use crate::plan::{
     place::Path,
-    sections::{Metrics, MetricsFile, Scrape, ScrapeFile, Source},
+    sections::{CloudWatch, Datadog, Metrics, MetricsFile, NewRelic, Scrape, ScrapeFile, Source},
     wrong::{Wrong, list},
 };
+
+const SOURCES: [&str; 5] = ["prometheus", "scrape", "datadog", "new-relic", "cloudwatch"];
 
 /// `backends` is none when they are wrong themselves: then pages are not compared with them.
 pub(super) fn metrics_of(
@@ -16,29 +20,42 @@ pub(super) fn metrics_of(
     let MetricsFile {
         prometheus,
         scrape,
+        datadog,
+        new_relic,
+        cloudwatch,
         requests,
         errors,
         latency,
         memory,
     } = file;
-    let source = match (prometheus, scrape) {
-        (Some(prometheus), None) => Source::Prometheus(prometheus),
-        (None, Some(scrape)) => Source::Scrape(scrape_of(scrape, backends, complaints)),
-        (Some(_), Some(_)) => {
-            complaints.add(
-                Path::of("metrics.scrape"),
-                "found `prometheus` and `scrape`, expected one of them".to_owned(),
-            );
+    let named = iter::empty()
+        .chain(prometheus.map(|it| ("prometheus", Source::Prometheus(it))))
+        .chain(scrape.map(|it| ("scrape", Source::Scrape(scrape_of(it, backends, complaints)))))
+        .chain(datadog.map(|it| ("datadog", Source::Datadog(it))))
+        .chain(new_relic.map(|it| ("new-relic", Source::NewRelic(it))))
+        .chain(cloudwatch.map(|it| ("cloudwatch", Source::CloudWatch(it))));
+    let mut named: Vec<(&str, Source)> = named.collect();
+    let (name, source) = match named.as_slice() {
+        [_] => named.remove(0),
+        [] => {
+            let message = format!("found no source, expected {}", list(&SOURCES, "or"));
+            complaints.add(Path::of("metrics"), message);
             return None;
         }
-        (None, None) => {
-            complaints.add(
-                Path::of("metrics"),
-                "found no source, expected `prometheus` or `scrape`".to_owned(),
-            );
+        [(first, _), (second, _), ..] => {
+            let message = format!("found `{first}` and `{second}`, expected one of them");
+            complaints.add(Path::of("metrics").key(second), message);
             return None;
         }
     };
+    match &source {
+        Source::Prometheus(_) | Source::Scrape(_) => {}
+        Source::Datadog(Datadog { latency_bounds, .. })
+        | Source::NewRelic(NewRelic { latency_bounds, .. })
+        | Source::CloudWatch(CloudWatch { latency_bounds, .. }) => {
+            check_bounds(name, latency_bounds, complaints);
+        }
+    }
     Some(Metrics {
         source,
         requests,
@@ -46,6 +63,22 @@ pub(super) fn metrics_of(
         latency,
         memory,
     })
+}
+
+fn check_bounds(source: &str, bounds: &[f64], complaints: &mut Complaints<'_>) {
+    let path = Path::of("metrics").key(source).key("latency-bounds");
+    if bounds.is_empty() {
+        let message = "found an empty list, expected bounds in seconds".to_owned();
+        complaints.add(path, message);
+        return;
+    }
+    let before = iter::once(0.0).chain(bounds.iter().copied());
+    for (index, (before, bound)) in before.zip(bounds).enumerate() {
+        if !(before < *bound && bound.is_finite()) {
+            let message = format!("found `{bound}`, expected seconds above `{before}`: bounds rise");
+            complaints.add(path.clone().item(index), message);
+        }
+    }
 }
 
 fn scrape_of(file: ScrapeFile, backends: Option<&[String; 2]>, complaints: &mut Complaints<'_>) -> Scrape {

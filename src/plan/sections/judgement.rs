@@ -194,7 +194,8 @@ pub enum Action {
     expecting = "a mapping"
 )]
 pub struct Judgement {
-    /// How often both versions are compared. Shorter looks find nothing sooner. Default: `15s`.
+    /// How often both versions are compared, or the metric source's own interval if that is longer. Shorter looks
+    /// find nothing sooner. Default: `15s`.
     #[serde(with = "Duration")]
     pub look: SignedDuration,
     /// How long after its first request the candidate warms up: until then only a catastrophe (more than
@@ -205,7 +206,8 @@ pub struct Judgement {
     /// Default: `15s`.
     #[serde(with = "Duration")]
     pub forgive: SignedDuration,
-    /// How long after its end a look is judged, so that late samples are in. Default: `2s`.
+    /// How long after its end a look is judged, so that late samples are in; a hosted metric source's own delay
+    /// counts where that is longer. Default: `2s`.
     #[serde(with = "Duration")]
     pub delay: SignedDuration,
     /// How much health has to be shown before a step ends. Default: `normal`.

@@ -6,7 +6,7 @@ use reqwest::Url;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::plan::units::{Address, Label, Maybe, Selector, Unit as _, Written};
+use crate::plan::units::{Address, Label, LabelKey, Maybe, Name, Selector, Unit as _, Words, Written};
 
 /// Where the two counters come from that judge the candidate.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,9 @@ pub struct Metrics {
 pub enum Source {
     Prometheus(Prometheus),
     Scrape(Scrape),
+    Datadog(Datadog),
+    NewRelic(NewRelic),
+    CloudWatch(CloudWatch),
 }
 
 /// A Prometheus, or anything that answers like one.
@@ -50,6 +53,130 @@ fn version_label() -> String {
     "version".to_owned()
 }
 
+/// Datadog, by its query API. Its keys are in the environment variables `DD_API_KEY` and `DD_APP_KEY`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the key `site`"
+)]
+pub struct Datadog {
+    /// The site of the account, such as `datadoghq.eu` or `us5.datadoghq.com`.
+    #[serde(with = "Name")]
+    pub site: String,
+    /// The tag that tells which version a series belongs to. Its values are the versions given to
+    /// `shift-traffic start`. Default: `version`.
+    #[serde(with = "LabelKey", default = "version_label")]
+    pub version_tag: String,
+    /// The tag that tells the processes of a version apart. Default: `host`.
+    #[serde(with = "LabelKey", default = "host")]
+    pub instance_tag: String,
+    /// In seconds, rising: up to each of them it is counted how many requests took at most that. The limits of
+    /// `limits.p95` are added. Default: 24 bounds from 5 ms to 10 s.
+    #[serde(default = "latency_bounds")]
+    pub latency_bounds: Vec<f64>,
+}
+
+/// New Relic, by NRQL. Its user key is in the environment variable `NEW_RELIC_API_KEY`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the key `account`"
+)]
+pub struct NewRelic {
+    /// The number of the account.
+    #[schemars(range(min = 1))]
+    pub account: i64,
+    /// Where the account is. Default: `us`.
+    #[serde(default)]
+    pub region: Region,
+    /// The type of the events of a condition that names none. Default: `Transaction`.
+    #[serde(with = "Name", default = "transaction")]
+    pub event: String,
+    /// The attribute that tells which version an event belongs to. Its values are the versions given to
+    /// `shift-traffic start`. Default: `service.version`.
+    #[serde(with = "Name", default = "service_version")]
+    pub version_attribute: String,
+    /// The attribute that tells the processes of a version apart. Default: `host`.
+    #[serde(with = "Name", default = "host")]
+    pub instance_attribute: String,
+    /// The attribute that tells how long it took, in seconds. Default: `duration`.
+    #[serde(with = "Name", default = "duration")]
+    pub duration_attribute: String,
+    /// In seconds, rising: up to each of them it is counted how many requests took at most that. The limits of
+    /// `limits.p95` are added. Default: 24 bounds from 5 ms to 10 s.
+    #[serde(default = "latency_bounds")]
+    pub latency_bounds: Vec<f64>,
+}
+
+/// Amazon CloudWatch. Its credentials are in the environment variables `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and,
+/// if they expire, `AWS_SESSION_TOKEN`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with `region` and `namespace`"
+)]
+pub struct CloudWatch {
+    /// Where the metrics are, such as `eu-west-1`.
+    #[serde(with = "Name")]
+    pub region: String,
+    /// Whose metrics they are, such as `Shop` or `AWS/ApplicationELB`.
+    #[serde(with = "Words")]
+    pub namespace: String,
+    /// The dimension that tells which version a metric belongs to. Its values are the versions given to
+    /// `shift-traffic start`. Default: `Version`.
+    #[serde(with = "Words", default = "version_dimension")]
+    pub version_dimension: String,
+    /// Where CloudWatch listens, if not at the region's public address: a VPC endpoint.
+    #[serde(default, with = "Maybe::<Address>")]
+    pub endpoint: Option<Url>,
+    /// In seconds, rising: up to each of them it is counted how many requests took at most that. The limits of
+    /// `limits.p95` are added. Default: 24 bounds from 5 ms to 10 s.
+    #[serde(default = "latency_bounds")]
+    pub latency_bounds: Vec<f64>,
+}
+
+fn version_dimension() -> String {
+    "Version".to_owned()
+}
+
+/// Where a New Relic account is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Region {
+    /// The United States.
+    #[default]
+    Us,
+    /// Europe.
+    Eu,
+}
+
+fn transaction() -> String {
+    "Transaction".to_owned()
+}
+
+fn service_version() -> String {
+    "service.version".to_owned()
+}
+
+fn duration() -> String {
+    "duration".to_owned()
+}
+
+fn host() -> String {
+    "host".to_owned()
+}
+
+/// Steps of a quarter where most services are, of a half and more elsewhere.
+fn latency_bounds() -> Vec<f64> {
+    vec![
+        0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0,
+        1.25, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0,
+    ]
+}
+
 /// The services' own `/metrics` pages. They have no past: each run starts its evidence anew.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scrape {
@@ -64,7 +191,7 @@ pub struct Scrape {
     rename_all = "kebab-case",
     expecting = "a mapping with `requests`, `errors` and a source"
 )]
-#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }]))]
+#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }, { "required": ["datadog"] }, { "required": ["new-relic"] }, { "required": ["cloudwatch"] }]))]
 pub(in crate::plan) struct MetricsFile {
     /// A Prometheus, or anything that answers like one.
     #[serde(default)]
@@ -75,10 +202,25 @@ pub(in crate::plan) struct MetricsFile {
     #[serde(default)]
     #[schemars(with = "ScrapeFile")]
     pub(in crate::plan) scrape: Option<ScrapeFile>,
-    /// The counter of all requests, as a Prometheus selector.
+    /// Datadog. `requests`, `errors` and all the rest are then metrics with their tags alone, such as
+    /// `trace.rack.request.hits{service:shop-api}`.
+    #[serde(default)]
+    #[schemars(with = "Datadog")]
+    pub(in crate::plan) datadog: Option<Datadog>,
+    /// New Relic. `requests`, `errors` and all the rest are then conditions on its events, such as
+    /// `appName = 'shop-api' AND error IS true`, or `FROM Event WHERE condition`; gauges are `attribute FROM Event`.
+    #[serde(default)]
+    #[schemars(with = "NewRelic")]
+    pub(in crate::plan) new_relic: Option<NewRelic>,
+    /// Amazon CloudWatch. `requests`, `errors` and all the rest are then metrics with all their dimensions but the
+    /// version's, such as `Requests{Service=shop-api}`.
+    #[serde(default)]
+    #[schemars(with = "CloudWatch")]
+    pub(in crate::plan) cloudwatch: Option<CloudWatch>,
+    /// The counter of all requests, in the source's words: a Prometheus selector, if it is not said otherwise there.
     #[serde(with = "Selector")]
     pub(in crate::plan) requests: String,
-    /// The counter of the requests that went wrong, as a Prometheus selector.
+    /// The counter of the requests that went wrong, in the source's words.
     #[serde(with = "Selector")]
     pub(in crate::plan) errors: String,
     /// The histogram of how long requests take, in seconds, by its name without `_bucket`. Default: latency is not

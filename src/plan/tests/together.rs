@@ -139,11 +139,25 @@ fn two_sources() {
 #[test]
 fn no_source() {
     assert_snapshot!(refusal(&but("  prometheus: { url: \"http://prometheus:9090\" }\n", "")), @r#"
-    plan.yml:7:3: metrics: found no source, expected `prometheus` or `scrape`
+    plan.yml:7:3: metrics: found no source, expected `prometheus`, `scrape`, `datadog`, `new-relic` or `cloudwatch`
       |
     7 |   requests: http_requests_total{service="shop-api"}
       |   ^
     "#);
+}
+
+#[test]
+fn bounds_that_fall() {
+    let source = "datadog: { site: datadoghq.eu, latency-bounds: [0.1, 0.1] }";
+    let plan = but("prometheus: { url: \"http://prometheus:9090\" }", source);
+    assert_snapshot!(refusal(&plan), @r"
+    plan.yml:7:56: metrics.datadog.latency-bounds[1]: found `0.1`, expected seconds above `0.1`: bounds rise
+      |
+    7 |   datadog: { site: datadoghq.eu, latency-bounds: [0.1, 0.1] }
+      |                                                        ^
+    ");
+    let none = plan.replace("0.1, 0.1", "");
+    assert!(refusal(&none).contains("found an empty list, expected bounds in seconds"));
 }
 
 fn pages(pages: &str) -> String {

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirect};
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 
 /// How much of a foreign text a message repeats, in characters.
 const QUOTED: usize = 200;
@@ -14,8 +15,7 @@ const QUOTED: usize = 200;
 /// An answer that came in whole.
 pub(super) struct Reply {
     pub(super) status: StatusCode,
-    /// Where a redirect points to.
-    location: Option<String>,
+    pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
@@ -64,12 +64,11 @@ pub(super) async fn fetch(request: RequestBuilder, limit: usize, timeout: Durati
         .await
         .map_err(|error| cause(&error, timeout, None))?;
     let status = response.status();
-    let location = response.headers().get(header::LOCATION);
-    let location = location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let headers = response.headers().clone();
     let body = read(&mut response, limit, timeout).await?;
     Ok(Reply {
         status,
-        location,
+        headers,
         body,
     })
 }
@@ -108,14 +107,27 @@ fn cause(error: &reqwest::Error, timeout: Duration, got: Option<usize>) -> anyho
 }
 
 impl Reply {
+    /// A header as text.
+    pub(super) fn header(&self, name: &str) -> Option<String> {
+        let value = self.headers.get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }
+
     /// What a status other than 2xx says, and what to check; `said` is the server's own word.
     pub(super) fn refusal(&self, said: &str) -> anyhow::Error {
+        self.refusal_of(said, "the user and password in the address")
+    }
+
+    /// The same of a server that is told `keys`.
+    pub(super) fn refusal_of(&self, said: &str, keys: &str) -> anyhow::Error {
         let check = match self.status.as_u16() {
             300..=399 => format!(
                 "; it sends us to {}",
-                self.location.as_deref().unwrap_or("nowhere")
+                self.header(header::LOCATION.as_str())
+                    .as_deref()
+                    .unwrap_or("nowhere")
             ),
-            401 | 403 => "; check the user and password in the address".into(),
+            401 | 403 => format!("; check {keys}"),
             404 | 405 => "; check the path of the address".into(),
             _ => String::new(),
         };

@@ -5,8 +5,14 @@
 //! or not of the documented form is an error, never an empty answer: silence is not health.
 
 mod ahead;
+mod cloudwatch;
+mod datadog;
 mod histogram;
+mod hosted;
 mod http;
+mod intervals;
+mod measured;
+mod new_relic;
 mod pretended;
 mod prometheus;
 mod scrape;
@@ -17,10 +23,14 @@ mod series;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::analysis::Samples;
+use secrecy::SecretString;
 
 pub use ahead::Ahead;
+pub use cloudwatch::{CloudWatch, Credentials as AwsCredentials, Place as CloudWatchPlace};
+pub use datadog::{Datadog, Keys as DatadogKeys, Tags as DatadogTags};
+pub use new_relic::{NewRelic, Place as NewRelicPlace};
 pub use pretended::Pretended;
 pub use prometheus::Prometheus;
 pub use scrape::Scrape;
@@ -39,6 +49,12 @@ pub trait Metrics: Send + Sync {
     /// Whether the source can be asked about the time before now. Without a past every run starts its evidence anew.
     fn has_past(&self) -> bool;
 
+    /// The length of the intervals in which the source itself counts; a look is a multiple of it. None for a source that
+    /// gives the numbers as it read them.
+    fn grain(&self) -> Option<SignedDuration> {
+        None
+    }
+
     /// Whether the plan fits what the source has at `now`: asked once, before a rollout begins.
     ///
     /// # Errors
@@ -52,12 +68,52 @@ pub trait Metrics: Send + Sync {
 }
 
 /// Which source a plan names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Source {
+    /// A region's CloudWatch (its endpoint), and what its metrics are told apart by.
+    CloudWatch {
+        url: String,
+        region: String,
+        namespace: String,
+        version: String,
+        latency_bounds: Vec<f64>,
+        access_key_id: SecretString,
+        secret_access_key: SecretString,
+        session_token: Option<SecretString>,
+    },
+    /// A New Relic region (its API's address), and what its events are told apart by.
+    NewRelic {
+        url: String,
+        account: i64,
+        event: String,
+        version: String,
+        instance: String,
+        duration: String,
+        latency_bounds: Vec<f64>,
+        key: SecretString,
+    },
+    /// A Datadog site, and how its series tell versions and instances apart.
+    Datadog {
+        site: String,
+        version_tag: String,
+        instance_tag: String,
+        latency_bounds: Vec<f64>,
+        api_key: SecretString,
+        app_key: SecretString,
+    },
     /// The server's root address, and the label by which its series tell the versions apart.
     Prometheus { url: String, version_label: String },
     /// Addresses of `/metrics` pages, one per instance, by backend.
     Scrape { pages: BTreeMap<String, Vec<String>> },
+}
+
+/// How a hosted source keeps time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// The length of its intervals; 0 where it gives the numbers as it read them.
+    pub grain: SignedDuration,
+    /// How late the last numbers of an interval may come: it is not judged before.
+    pub lag: SignedDuration,
 }
 
 /// What is measured, in the source's own words.
@@ -107,6 +163,78 @@ pub fn connect(
     candidate: Release<'_>,
 ) -> Result<Box<dyn Metrics>> {
     Ok(match source {
+        Source::CloudWatch {
+            url,
+            region,
+            namespace,
+            version,
+            latency_bounds,
+            access_key_id,
+            secret_access_key,
+            session_token,
+        } => Box::new(CloudWatch::new(
+            url,
+            AwsCredentials {
+                access_key_id: access_key_id.clone(),
+                secret_access_key: secret_access_key.clone(),
+                session_token: session_token.clone(),
+            },
+            CloudWatchPlace {
+                region: region.clone(),
+                namespace: namespace.clone(),
+                version: version.clone(),
+            },
+            latency_bounds,
+            measures,
+            [stable.version, candidate.version],
+            cloudwatch::TIMEOUT,
+        )?),
+        Source::NewRelic {
+            url,
+            account,
+            event,
+            version,
+            instance,
+            duration,
+            latency_bounds,
+            key,
+        } => Box::new(NewRelic::new(
+            url,
+            key,
+            NewRelicPlace {
+                account: *account,
+                event: event.clone(),
+                version: version.clone(),
+                instance: instance.clone(),
+                duration: duration.clone(),
+            },
+            latency_bounds,
+            measures,
+            [stable.version, candidate.version],
+            new_relic::TIMEOUT,
+        )?),
+        Source::Datadog {
+            site,
+            version_tag,
+            instance_tag,
+            latency_bounds,
+            api_key,
+            app_key,
+        } => Box::new(Datadog::new(
+            &format!("https://api.{site}"),
+            datadog::Keys {
+                api: api_key.clone(),
+                app: app_key.clone(),
+            },
+            datadog::Tags {
+                version: version_tag.clone(),
+                instance: instance_tag.clone(),
+            },
+            latency_bounds,
+            measures,
+            [stable.version, candidate.version],
+            datadog::TIMEOUT,
+        )?),
         Source::Prometheus { url, version_label } => Box::new(Prometheus::new(
             url,
             version_label,

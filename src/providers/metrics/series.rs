@@ -79,12 +79,17 @@ pub(super) fn nothing(selector: &Selector, example: Option<&Labels>, names: &BTr
             key(example)
         );
     }
+    missing("metric", metric, names)
+}
+
+/// Why nothing is found of `name`, if these are all that there are.
+pub(super) fn missing(kind: &str, name: &str, names: &BTreeSet<String>) -> String {
     let mut close: Vec<_> = names
         .iter()
-        .map(|name| {
+        .map(|other| {
             (
-                strsim::normalized_damerau_levenshtein(metric, name),
-                name.as_str(),
+                strsim::normalized_damerau_levenshtein(name, other),
+                other.as_str(),
             )
         })
         .collect();
@@ -93,11 +98,11 @@ pub(super) fn nothing(selector: &Selector, example: Option<&Labels>, names: &BTr
     let close: Vec<_> = close.into_iter().take(LISTED).map(|(_, name)| name).collect();
     if close.is_empty() {
         format!(
-            "there is no metric {metric}, nor one like it among {} others",
+            "there is no {kind} {name}, nor one like it among {} others",
             names.len()
         )
     } else {
-        format!("there is no metric {metric}; did you mean {}?", list(&close))
+        format!("there is no {kind} {name}; did you mean {}?", list(&close))
     }
 }
 

@@ -71,7 +71,7 @@ mod tests {
     fn bounds_of_this_and_of_a_finer_resolution_are_known() {
         // Resolution 3: 2^(-24/8) to 2^(-23/8), and 2^(-20/8) to 2^(-19/8).
         let found = distribution(
-            r#"{"count":"10","sum":"1.7","buckets":[[0,"0.125","0.13631346658","4"],[0,"0.17677669529","0.19278067525","6"]]}"#,
+            r#"{"count":"10","sum":"1.7","buckets":[[0,"0.125","0.13631346658","4"],[0,"0.17677669529","0.19277635","6"]]}"#,
         );
         let at = |place: i32| found.at_most((f64::from(place) / 8.0).exp2());
         assert_eq!(
