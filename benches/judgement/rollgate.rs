@@ -96,7 +96,7 @@ fn distribution(histogram: &latency::Histogram) -> Distribution {
         total += f64::from(*count);
         at_most.extend(bounds.get(place).map(|bound| (bound / 1000.0, total)));
     }
-    Distribution::new(total, at_most).trimmed()
+    Distribution::new(total, at_most)
 }
 
 pub(crate) fn origin() -> Timestamp {

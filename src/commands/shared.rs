@@ -330,6 +330,9 @@ pub(crate) fn evidence(plan: &Plan) -> Evidence {
     }
 }
 
+/// So long a rollout may wait for people.
+const WAITS: SignedDuration = SignedDuration::from_hours(14 * 24);
+
 /// The judge's settings for `record`. `past`: whether the source can be asked about it.
 pub(crate) fn judge_settings(plan: &Plan, record: &Record, past: bool) -> analysis::Settings {
     let Evidence {
@@ -348,12 +351,14 @@ pub(crate) fn judge_settings(plan: &Plan, record: &Record, past: bool) -> analys
         memory: _,
     } = &plan.limits;
     // Twice the steps' time: a step may take that long before a person is asked.
-    let planned = record.ladder.duration().saturating_mul(2);
+    let steps = record.ladder.duration().saturating_mul(2);
+    // Gates, nights and pauses come on top, and evidence must not run dry: whatever is planned too long costs little.
+    let planned = steps.saturating_add(WAITS);
     // A source without a past starts anew in each run, with its share of the error budget.
     let runs = if past {
         1.0
     } else {
-        (planned.as_secs_f64() / plan.driver.budget.as_secs_f64())
+        (steps.as_secs_f64() / plan.driver.budget.as_secs_f64())
             .ceil()
             .max(1.0)
     };

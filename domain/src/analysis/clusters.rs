@@ -63,7 +63,7 @@ impl ClusterSizes {
         let second = (halves.len() > 1).then(|| half(1));
         let mut yardstick = Yardstick::default();
         for measured in first.iter().chain(second.iter().flatten()) {
-            yardstick.add(measured);
+            yardstick.add(measured, &Measured::default());
         }
         let halves = (first.as_slice(), second.as_deref());
         let slow = yardstick.slow(1.0).map_or(1.0, |slow| {

@@ -5,6 +5,8 @@
 //! versions are above that for five minutes, and it began within half an hour after the rise, nobody knows whose fault it
 //! is, and the share goes to 0 as a precaution. A person decides how to go on.
 
+use std::collections::VecDeque;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::frozen::Frozen;
@@ -20,6 +22,9 @@ const AFTER_RISE: SignedDuration = SignedDuration::from_mins(30);
 
 /// A shorter one is over before anybody has read of it.
 const LASTING: SignedDuration = SignedDuration::from_mins(5);
+
+/// It lasts while stable is above the limit in the last stretch of this length.
+const RECENT: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a service's rate wanders by itself must not wake anybody: as far as the proof of health allows a candidate.
 const MULTIPLE: f64 = 3.0;
@@ -64,6 +69,8 @@ struct Watch {
     stable: Trial,
     candidate: Trial,
     since: Option<Timestamp>,
+    /// Stable's counts of the last minute.
+    recent: VecDeque<(Timestamp, Counts)>,
 }
 
 impl Damage {
@@ -84,6 +91,7 @@ impl Damage {
                 stable: trial(BAR),
                 candidate: trial(CANDIDATE_BAR),
                 since: None,
+                recent: VecDeque::new(),
             }
         };
         let mut watches = vec![watch(
@@ -111,6 +119,11 @@ impl Damage {
             watches,
             found: None,
         }
+    }
+
+    /// Whether stable is as it was.
+    pub(super) fn is_calm(&self) -> bool {
+        self.found.is_none() && self.watches.iter().all(|watch| watch.since.is_none())
     }
 
     pub(super) fn rise(&self) -> Timestamp {
@@ -142,11 +155,35 @@ impl Damage {
 }
 
 impl Watch {
+    /// Whether stable was within its limit in the last minute.
+    fn is_over(&mut self, end: Timestamp, stable: Counts) -> bool {
+        self.recent.push_back((end, stable));
+        while self.recent.len() > 1
+            && self
+                .recent
+                .front()
+                .is_some_and(|(at, _)| end.duration_since(*at) >= RECENT)
+        {
+            self.recent.pop_front();
+        }
+        let mut sum = Counts::default();
+        for (_, counts) in &self.recent {
+            sum += *counts;
+        }
+        sum.rate().is_some_and(|rate| rate <= self.stable.claim.plus)
+    }
+
     fn add(&mut self, seen: &Seen<'_>) {
         let [candidate, stable] = self.measure.counts(seen);
         self.stable.add(seen.start, stable, Counts::default());
         self.candidate.add(seen.start, candidate, Counts::default());
         if self.stable.e() < OVER * self.stable.bar {
+            self.since = None;
+        }
+        if self.is_over(seen.look.end, stable) {
+            // Evidence outlives a burst, the longer the less traffic there is.
+            self.stable.forget();
+            self.candidate.forget();
             self.since = None;
         }
         if self.stable.rejected() && self.candidate.rejected() {

@@ -51,6 +51,14 @@ impl Distribution {
         self.total <= 0.0 && self.at_most.is_empty()
     }
 
+    /// Whether this is one of its bounds.
+    #[must_use]
+    pub fn has(&self, bound: f64) -> bool {
+        self.at_most
+            .binary_search_by(|(known, _)| known.total_cmp(&bound))
+            .is_ok()
+    }
+
     /// How many took at most so many seconds; nothing where it is not known.
     #[must_use]
     pub fn at_most(&self, bound: f64) -> Option<f64> {
@@ -125,16 +133,6 @@ impl Distribution {
         let part = ((wanted - below) / (above - below)).clamp(0.0, 1.0);
         Some(low * libm::pow(high / low, part))
     }
-
-    /// Without the bounds that tell nothing: before the last that holds none, after the first that holds all.
-    #[must_use]
-    pub fn trimmed(mut self) -> Self {
-        let all = self.at_most.partition_point(|(_, count)| *count < self.total);
-        self.at_most.truncate(all + 1);
-        let none = self.at_most.partition_point(|(_, count)| *count <= 0.0);
-        self.at_most.drain(..none.saturating_sub(1));
-        self
-    }
 }
 
 #[cfg(test)]
@@ -170,19 +168,6 @@ mod tests {
         let now = of(15.0, &[(0.1, 4.0), (0.2, 12.0)]);
         assert_eq!(now.since(&before), of(5.0, &[(0.1, 0.0), (0.2, 3.0)]));
         assert_eq!(of(3.0, &[(0.1, 1.0)]).since(&before), of(3.0, &[(0.1, 1.0)]));
-    }
-
-    #[test]
-    fn trimming_takes_nothing_that_is_known() {
-        let full = of(
-            10.0,
-            &[(0.1, 0.0), (0.2, 0.0), (0.3, 4.0), (0.4, 10.0), (0.5, 10.0)],
-        );
-        let trimmed = full.clone().trimmed();
-        assert_eq!(trimmed.bounds().collect::<Vec<_>>(), [0.2, 0.3, 0.4]);
-        for bound in full.bounds() {
-            assert_eq!(full.at_most(bound), trimmed.at_most(bound), "{bound}");
-        }
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::weight::Weight;
 /// Since when the candidate has which share.
 pub(super) type Shares = Vec<(Timestamp, Weight)>;
 
+/// A router may take so long until all of it splits as it was told.
+const SETTLING: SignedDuration = SignedDuration::from_mins(2);
+
 /// What is not judged yet.
 #[derive(Clone, Copy, Debug, Default)]
 struct Joined {
@@ -30,7 +33,7 @@ impl Exposure {
     /// as that is not known.
     pub(super) fn look(&mut self, look: &Look, length: SignedDuration, shares: &Shares) -> [Counts; 2] {
         let start = look.end - length;
-        let Some(weight) = share(shares, start - length, look.end) else {
+        let Some(weight) = share(shares, start - length.max(SETTLING), look.end) else {
             self.joined = None;
             return [Counts::default(); 2];
         };

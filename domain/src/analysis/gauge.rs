@@ -13,6 +13,11 @@ use super::verdict::GaugeReport;
 
 const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
+/// Three looks at least show a course.
+fn window(length: SignedDuration) -> SignedDuration {
+    WINDOW.max(length * 3)
+}
+
 /// Over the limit in this part of the samples of the window.
 const PART: f64 = 0.8;
 
@@ -50,7 +55,8 @@ impl Gauges {
         }
     }
 
-    pub(super) fn add(&mut self, look: &Look) {
+    pub(super) fn add(&mut self, look: &Look, length: SignedDuration) {
+        let window = window(length);
         for (side, measured) in [(Side::Stable, &look.stable), (Side::Candidate, &look.candidate)] {
             for (samples, gauge) in self.samples.iter_mut().zip(&measured.gauges) {
                 for (instance, values) in gauge {
@@ -63,7 +69,7 @@ impl Gauges {
             samples.retain(|_, seen| {
                 while seen
                     .front()
-                    .is_some_and(|(at, _)| look.end.duration_since(*at) >= WINDOW)
+                    .is_some_and(|(at, _)| look.end.duration_since(*at) >= window)
                 {
                     seen.pop_front();
                 }
@@ -98,7 +104,7 @@ impl Gauges {
                 return false;
             };
             // The window has no more than it can hold: from the look after its start to its end.
-            let whole = last.0.duration_since(first.0) + length >= WINDOW.saturating_sub(length);
+            let whole = last.0.duration_since(first.0) + length >= window(length).saturating_sub(length);
             whole && seen.len() >= FEWEST && over(seen) as f64 >= PART * seen.len() as f64
         };
         let samples = &self.samples[place];

@@ -26,7 +26,7 @@ pub struct Outlook {
 pub fn outlook(settings: &Settings, past: &[Look], share: f64) -> Outlook {
     let mut yardstick = Yardstick::default();
     for look in past {
-        yardstick.add(&look.stable);
+        yardstick.add(&look.stable, &Measured::default());
     }
     let traffic = |measure: &Measure| {
         let (mut looks, mut sum) = (0.0, Counts::default());

@@ -5,7 +5,7 @@
 //! them. It disproves an absolute claim as well, so that one needs stable to be proved within the limit in the very looks
 //! that show the candidate above it: until then it is a hold. When stable has left, what it was takes its place.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
@@ -38,6 +38,9 @@ const STABLE_BAR: f64 = 20.0;
 /// middle of an incident is not its end.
 const OVER: f64 = 0.01;
 
+/// Stable is well again when so many looks in a row prove it: 5 min at 15 s.
+const RECENT: usize = 20;
+
 /// One claim about the candidate and what is known of it.
 #[derive(Clone, Debug)]
 pub(super) struct Test {
@@ -53,6 +56,8 @@ pub(super) struct Test {
     pub(super) shared_since: Option<Timestamp>,
     /// Since when people are warned.
     pub(super) warned_since: Option<Timestamp>,
+    /// Stable's counts of the last looks, while its trouble is shared.
+    recent: VecDeque<Counts>,
 }
 
 /// All of them.
@@ -186,6 +191,7 @@ impl Test {
             frozen: None,
             shared_since: None,
             warned_since: None,
+            recent: VecDeque::new(),
         }
     }
 
@@ -208,6 +214,28 @@ impl Test {
         if self.trial.e() < OVER * self.trial.bar {
             self.shared_since = None;
             self.warned_since = None;
+        }
+        self.part_from(stable);
+    }
+
+    /// What was gathered while stable failed too says nothing once it is well again: from there on it stands alone.
+    fn part_from(&mut self, stable: Counts) {
+        if self.shared_since.is_none() || self.frozen.is_some() {
+            self.recent.clear();
+            return;
+        }
+        self.recent.push_back(stable);
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+        let mut sum = Counts::default();
+        for counts in &self.recent {
+            sum += *counts;
+        }
+        if self.recent.len() == RECENT && self.clears(sum) {
+            self.trial.forget();
+            self.recent.clear();
+            self.shared_since = None;
         }
     }
 

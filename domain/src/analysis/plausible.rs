@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::judge::{GaugeUnit, Settings};
-use super::look::Look;
+use super::look::{Look, Measured};
 use super::panel::SLOW_PART;
 use super::totals::Totals;
 use super::words::{count, duration, percent, plain, plain_percent, quantity};
@@ -58,7 +58,7 @@ pub fn plausible(settings: &Settings, past: &[Look]) -> Vec<Plausibility> {
     let mut falls: BTreeMap<&str, u32> = BTreeMap::new();
     for look in past {
         totals.add(&look.stable);
-        yardstick.add(&look.stable);
+        yardstick.add(&look.stable, &Measured::default());
         for (instance, count) in &look.stable.restarts {
             *falls.entry(instance).or_default() += count;
         }
@@ -289,7 +289,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::analysis::{Check, Counts, Distribution, GaugeLimits, Level, Measured, SlowLimits};
+    use crate::analysis::{Check, Counts, Distribution, GaugeLimits, Level, SlowLimits};
 
     fn settings() -> Settings {
         Settings {

@@ -16,8 +16,8 @@ const PART: f64 = 0.95;
 /// A bound this near to what is wanted is as good: 10 %.
 const NEAR: f64 = 1.1;
 
-/// The bound for stable tells enough if it leaves this share of its requests above it.
-const TELLING: std::ops::RangeInclusive<f64> = 0.005..=0.5;
+/// A bound that leaves more of stable's requests above it tells too little of the slow ones.
+const MOST: f64 = 0.5;
 
 /// Requests that take longer than this, in seconds, are slow.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,16 +33,24 @@ impl Slow {
     }
 }
 
-/// Stable's distribution so far.
+/// Both distributions so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Yardstick {
     past: Distribution,
+    /// Only its bounds are of interest: a release may come with others.
+    candidate: Distribution,
 }
 
 impl Yardstick {
-    /// Takes in what stable did, after the look was judged.
-    pub(super) fn add(&mut self, stable: &Measured) {
+    /// Takes in what both did, after the look was judged.
+    pub(super) fn add(&mut self, stable: &Measured, candidate: &Measured) {
         self.past.add(&stable.latency);
+        self.candidate.add(&candidate.latency);
+    }
+
+    /// Whether the candidate's requests are counted at this bound: a bound that it has not, it may seem to keep.
+    fn is_counted(&self, bound: f64) -> bool {
+        self.candidate.is_empty() || self.candidate.has(bound)
     }
 
     /// Stable's p95 so far, in seconds, as far as the bounds tell.
@@ -60,7 +68,7 @@ impl Yardstick {
         let mut best: Option<(f64, Slow)> = None;
         for stable in &bounds {
             let part = self.past.slower(*stable).and_then(|counts| counts.rate());
-            if !part.is_some_and(|part| TELLING.contains(&part)) {
+            if !part.is_some_and(|part| part <= MOST) {
                 continue;
             }
             let aim = stable * tolerance;
@@ -74,6 +82,7 @@ impl Yardstick {
                 .copied()
                 .into_iter()
                 .chain(near)
+                .filter(|bound| self.is_counted(*bound))
                 .min_by(|one, other| off(*one, aim).total_cmp(&off(*other, aim)))
             else {
                 continue;
@@ -87,10 +96,18 @@ impl Yardstick {
         best.map(|(_, slow)| slow)
     }
 
-    /// The first bound that is not below `limit` seconds.
+    /// The first bound that is not below `limit` seconds, and that both versions have. Where nothing is known of stable
+    /// the candidate's bounds do.
     pub(super) fn limit(&self, limit: f64) -> Option<f64> {
+        let known = if self.past.is_empty() {
+            &self.candidate
+        } else {
+            &self.past
+        };
         // What people type and what a histogram prints may differ in the last digit.
-        self.past.bounds().find(|bound| *bound >= limit * (1.0 - 1e-9))
+        known
+            .bounds()
+            .find(|bound| *bound >= limit * (1.0 - 1e-9) && self.is_counted(*bound))
     }
 
     /// Stable's counts so far by this bound.
@@ -113,10 +130,11 @@ mod tests {
     fn yardstick(shares: &[(f64, f64)]) -> Yardstick {
         let counts = shares.iter().map(|(bound, share)| (*bound, share * 1e4));
         let mut yardstick = Yardstick::default();
-        yardstick.add(&Measured {
+        let stable = Measured {
             latency: Distribution::new(1e4, counts.collect::<Vec<_>>()),
             ..Measured::default()
-        });
+        };
+        yardstick.add(&stable, &Measured::default());
         yardstick
     }
 
@@ -143,6 +161,26 @@ mod tests {
         assert_eq!(coarse.limit(0.2), Some(0.25));
         assert_eq!(coarse.limit(0.25), Some(0.25));
         assert_eq!(coarse.limit(2.0), None);
+    }
+
+    #[test]
+    fn a_fast_service_is_judged_at_its_first_bounds() {
+        let fast = yardstick(&[(0.005, 0.999), (0.01, 1.0), (0.025, 1.0), (0.25, 1.0)]);
+        let slow = fast.slow(1.2).unwrap();
+        assert_eq!((slow.stable, slow.candidate), (0.005, 0.01));
+        assert_eq!(fast.limit(0.2), Some(0.25));
+    }
+
+    #[test]
+    fn a_bound_that_the_candidate_has_not_is_none() {
+        let mut both = yardstick(&[(0.1, 0.9), (0.25, 0.99), (0.5, 1.0), (1.0, 1.0)]);
+        let candidate = Measured {
+            latency: Distribution::new(10.0, [(0.1, 9.0), (0.2, 9.0), (0.4, 10.0)]),
+            ..Measured::default()
+        };
+        both.add(&Measured::default(), &candidate);
+        assert_eq!(both.limit(0.5), None);
+        assert_eq!(both.slow(1.2), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rollgate_domain::{
     rollout::{
         moves::{By, Start},
         phase::Phase,
-        record::{Record, Version},
+        record::{Record, State, Version},
     },
 };
 
@@ -62,9 +62,14 @@ impl Subject {
         } = self;
         let (Some(since), Some(candidate), Some(stable)) = (since, candidate_version, stable_version) else {
             let seen = outside(plan).await?.router.read().await?;
-            return seen.record?.context(
+            let mut record = seen.record?.context(
                 "no rollout is recorded on the router; to judge without one give --since, --candidate-version and --stable-version",
-            );
+            )?;
+            // A promotion has exchanged them; what is judged is the new version beside the old one.
+            if matches!(record.state, State::Promoted { .. } | State::Finished) {
+                std::mem::swap(&mut record.stable, &mut record.candidate);
+            }
+            return Ok(record);
         };
         described(plan, *since, stable, candidate)
     }

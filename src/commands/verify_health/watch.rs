@@ -45,6 +45,8 @@ pub(crate) async fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome>
     loop {
         clock.sleep_until(watcher.next_look_at(clock.now())).await;
         let verdict = watcher.look(clock.now()).await;
+        // Nobody writes them down here.
+        watcher.take_samples(&record, verdict.at);
         if verdict.saw_nothing_yet() {
             continue;
         }

@@ -49,6 +49,9 @@ pub(super) struct Driving {
     said_at: Timestamp,
     /// The last verdict, once there was something to judge.
     judged: Option<Verdict>,
+    /// When the router was last seen to split as recorded, and since when it did not, until that is written down.
+    trusted_at: Timestamp,
+    doubted_since: Option<Timestamp>,
 }
 
 impl Driving {
@@ -64,6 +67,8 @@ impl Driving {
             call_error: None,
             asked: Asked::default(),
             judged: None,
+            trusted_at: Timestamp::MIN,
+            doubted_since: None,
             overdue_since: None,
             said_at: Timestamp::MIN,
         }
@@ -83,6 +88,19 @@ impl Driving {
             Judged::Healthy | Judged::Watch | Judged::Warn => Finding::Watch,
             Judged::Hold => Finding::Hold,
         }
+    }
+
+    /// Notes whether the router splits as recorded; whatever it did since it was last seen to is not known.
+    pub(super) fn trust_weights(&mut self, seen: &Seen, watcher: &mut Watcher<'_>, now: Timestamp) {
+        let trusts = seen.drift.is_none() && seen.unreachable.is_empty();
+        let since = if trusts {
+            self.trusted_at = now;
+            now
+        } else {
+            let since = self.trusted_at.max(self.since().unwrap_or(now));
+            *self.doubted_since.get_or_insert(since)
+        };
+        watcher.trust_weights(trusts, &self.record, since);
     }
 
     /// Since when the present share is held.
@@ -214,18 +232,24 @@ impl Driving {
         if !matches!(&seen.record, Ok(Some(record)) if *record == self.record) {
             return;
         }
-        let due = desk.clock.now().duration_since(self.record.driver.heartbeat) >= HEARTBEAT;
-        let warm_since = self.record.evidence.warm_since.or(world.watcher.first_request());
+        let due = self.doubted_since.is_some()
+            || desk.clock.now().duration_since(self.record.driver.heartbeat) >= HEARTBEAT;
+        let warm_since = world.watcher.first_request().or(self.record.evidence.warm_since);
         if !due && !seen.torn && warm_since == self.record.evidence.warm_since {
             return;
         }
-        let Ok(mut after) = self.record.after(Move::Beat, desk.by()) else {
+        let step = self.doubted_since.map_or(Move::Beat, Move::Doubt);
+        let beat = || self.record.after(Move::Beat, desk.by());
+        let Ok(mut after) = self.record.after(step, desk.by()).or_else(|_| beat()) else {
             return;
         };
         after.evidence.warm_since = warm_since;
         after.baseline = world.watcher.baseline();
         match world.router.write(&seen, &after).await {
-            Ok(_) => self.record = after,
+            Ok(_) => {
+                self.record = after;
+                self.doubted_since = None;
+            }
             // The next turn reads again.
             Err(WriteError::Conflict) => {}
             Err(error) => self.router_failed(chain(&error.into()), desk),

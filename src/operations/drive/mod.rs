@@ -262,10 +262,7 @@ pub async fn drive(record: Record, mut world: World<'_>, desk: &mut Desk, orders
             return driver.leave(Outcome::Fenced, false, desk, None).await;
         }
         if let Some(seen) = &seen {
-            let as_recorded = seen.drift.is_none() && seen.unreachable.is_empty();
-            world
-                .watcher
-                .trust_weights(as_recorded, &driver.record, desk.clock.now());
+            driver.trust_weights(seen, &mut world.watcher, desk.clock.now());
         }
         driver.ask(desk);
         let interrupted = *world.interrupt.borrow();

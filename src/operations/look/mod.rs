@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::history::{BASELINE, PIECE};
 use crate::{error::chain, providers::metrics::Metrics};
 
+/// So far back it is asked again: a process that is always scraped at the end of a look is never seen otherwise, where
+/// the source takes longer than [`Settings::delay`] to tell.
+const LATE_LOOKS: i32 = 2;
+
 /// How many looks may pass without a new sample before the source counts as silent.
 const SILENT_LOOKS: i32 = 3;
 
@@ -97,7 +101,7 @@ impl<'a> Watcher<'a> {
         let begin = origin + look * passed;
         Self {
             metrics,
-            judge: Judge::new(settings.clone(), begin).with_shares(&record.shares),
+            judge: judge(settings.clone(), begin, record),
             settings,
             origin: begin,
             tally: if metrics.has_past() {
@@ -242,7 +246,9 @@ impl<'a> Watcher<'a> {
         // Days are fetched in pieces, each counted before the next is asked for.
         while self.asked_until < until {
             let piece = self.asked_until.checked_add(PIECE).unwrap_or(until).min(until);
-            match self.metrics.samples(self.asked_until, piece).await {
+            // What came late for the looks before is counted in this one; what was seen already is not counted twice.
+            let again = self.asked_until - self.settings.look * LATE_LOOKS;
+            match self.metrics.samples(again, piece).await {
                 Ok(samples) => self.count(&samples, piece),
                 Err(error) => {
                     let since = match &self.feed {
@@ -313,6 +319,16 @@ impl<'a> Watcher<'a> {
             last.outcome = self.outcome;
         }
         samples
+    }
+}
+
+/// A judge that knows the shares there were, unless an older rollgate has kept none.
+fn judge(settings: Settings, begin: Timestamp, record: &Record) -> Judge {
+    let judge = Judge::new(settings, begin);
+    if record.shares.is_empty() && record.weight > Weight::ZERO {
+        judge
+    } else {
+        judge.with_shares(&record.shares)
     }
 }
 

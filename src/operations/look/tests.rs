@@ -131,8 +131,10 @@ async fn a_stable_that_is_gone_at_100_percent_is_not_waited_for() {
     // It can be asked again, so nobody has to keep it.
     assert_eq!(along.baseline(), None);
 
-    // Whoever begins in the middle says the same.
-    let mut anew = Watcher::new(&shop, Settings::default(), &record(), at(LEFT + 3602));
+    // Whoever begins in the middle says the same, by the shares in the record.
+    let mut record = record();
+    record.shares = vec![(at(0), half().weight), (at(LEFT), Weight::FULL)];
+    let mut anew = Watcher::new(&shop, Settings::default(), &record, at(LEFT + 3602));
     anew.begin_step(at(LEFT), Some(all()));
     assert_eq!(anew.look(at(LEFT + 3602)).await, verdict);
 }
@@ -195,4 +197,67 @@ fn a_look_has_ended_at_its_end() {
     let look = SignedDuration::from_secs(15);
     let ended = |now| ended(at(15_000), at(now), look);
     assert_eq!([14_999, 15_000, 29_999, 30_000].map(ended), [0, 1, 1, 2]);
+}
+
+/// Four pods of each version, scraped every 15 s at moments of their own; what was scraped is told so many seconds later.
+struct Late {
+    lag: i64,
+    now: std::sync::Mutex<i64>,
+}
+
+#[async_trait::async_trait]
+impl Metrics for Late {
+    async fn samples(&self, from: Timestamp, to: Timestamp) -> anyhow::Result<Samples> {
+        let told = *self.now.lock().expect("no panic") - self.lag;
+        let pod = |side, number: i64, per_second: f64| Series {
+            key: format!("{side:?} {number}"),
+            instance: format!("{side:?} {number}"),
+            side,
+            points: (-20..1000)
+                .map(|scrape| scrape * 15 + number * 4 + 1)
+                .filter(|second| from < at(*second) && at(*second) <= to && *second <= told)
+                .map(|second| (at(second), (1000 + second) as f64 * per_second))
+                .collect(),
+            ..Series::default()
+        };
+        let pods = (0..4).map(|number| pod(Side::Stable, number, 25.0));
+        let requests = pods.chain((0..4).map(|number| pod(Side::Candidate, number, 25.0)));
+        Ok(Samples {
+            requests: requests.filter(|series| !series.points.is_empty()).collect(),
+            ..Samples::default()
+        })
+    }
+
+    fn has_past(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_pod_that_is_always_told_late_is_counted_in_the_next_look() {
+    let mut record = record();
+    record.shares = vec![(at(0), "50%".parse().expect("a share"))];
+    for lag in [0, 4, 6, 12] {
+        let source = Late {
+            lag,
+            now: std::sync::Mutex::new(0),
+        };
+        let mut watcher = Watcher::new(&source, Settings::default(), &record, at(0));
+        let mut now = at(0);
+        for _ in 0..120 {
+            now = watcher.next_look_at(now);
+            *source.now.lock().expect("no panic") = now.as_second() - at(0).as_second();
+            watcher.look(now).await;
+        }
+        let looks: Vec<Look> = watcher
+            .take_samples(&record, now)
+            .into_iter()
+            .map(|sample| sample.look)
+            .collect();
+        let counted: f64 = looks.iter().map(|look| look.candidate.requests).sum();
+        // But for the newest samples, which are not told yet.
+        assert!(counted >= 100.0 * (1800.0 - 30.0), "{lag}: {counted}");
+        let complete = looks.iter().filter(|look| look.candidate.complete).count();
+        assert!(complete >= 115, "{lag}: {complete}");
+    }
 }

@@ -78,3 +78,12 @@ fn a_check_that_nothing_is_counted_for_says_nothing() {
     assert_eq!(verdict.outcome, Outcome::Healthy);
     assert_eq!(report(&verdict, TestId::Check).used, 0);
 }
+
+#[test]
+fn once_stable_is_well_again_the_candidate_stands_alone() {
+    let mut rollout = check(Some(0.98), Level::Rollback);
+    logins(&mut rollout, 120, 500.0, 5.0);
+    assert_eq!(rollout.outcome(), (Outcome::Hold, Some(Reason::Shared)));
+    logins(&mut rollout, 40, 0.0, 5.0);
+    assert_eq!(rollout.verdict().found.expect("a finding").test, TestId::Check);
+}

@@ -27,7 +27,7 @@ fn both_worse_for_five_minutes_after_a_rise_is_a_precaution() {
     assert_eq!(
         verdict.sentence,
         "PRECAUTION - both versions. Errors: candidate 2.00 % (60 of 3,000), stable 2.00 % (5,940 of 297,000), stable \
-         before 0.10 % (3,600 of 3,564,000); it began 5 min after a rise of the share and has lasted 5 min 30 s. That is \
+         before 0.10 % (3,600 of 3,564,000); it began 5 min 15 s after a rise of the share and has lasted 5 min 15 s. That is \
          no verdict on the candidate, but its share must be 0 until somebody knows more: shift-traffic resume goes on."
     );
     assert!(!verdict.proved);
@@ -84,4 +84,29 @@ fn the_next_rise_is_watched_anew() {
     rollout.share(6);
     rollout.play_more(40, |_, _| {});
     assert_ne!(rollout.outcome().0, Outcome::Precaution);
+}
+
+#[test]
+fn a_burst_that_both_have_is_over_with_its_last_look_however_little_traffic_there_is() {
+    for scale in [0.01, 0.1, 1.0] {
+        let mut rollout = Rollout::warm();
+        let mut play = |looks, share: f64, percent: Option<u8>| {
+            if let Some(percent) = percent {
+                rollout.share(percent);
+            }
+            rollout.play_more(looks, |beside, here| {
+                for measured in [beside, here] {
+                    measured.requests = (measured.requests * scale).ceil();
+                    measured.errors = (measured.requests * share).round();
+                }
+            });
+            rollout.outcome().0
+        };
+        play(240, 0.001, None);
+        play(20, 0.001, Some(5));
+        play(3, 0.9, None);
+        for _ in 0..60 {
+            assert_ne!(play(1, 0.001, None), Outcome::Precaution, "{scale}");
+        }
+    }
 }

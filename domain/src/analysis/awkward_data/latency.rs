@@ -177,3 +177,68 @@ fn with_all_of_the_traffic_it_is_compared_with_what_stable_was() {
     let good = play(1.0);
     assert!(good.proved, "{}", good.sentence);
 }
+
+/// Prometheus' own bounds.
+const DEFAULTS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// All requests took so long, but for one of a thousand of a fast service.
+fn all_took(requests: f64, seconds: f64) -> Distribution {
+    let counts = DEFAULTS.map(|bound| {
+        let part = if bound >= 2.0 * seconds {
+            1.0
+        } else if bound >= seconds {
+            0.999
+        } else {
+            0.0
+        };
+        (bound, part * requests)
+    });
+    Distribution::new(requests, counts)
+}
+
+#[test]
+fn a_fast_service_whose_candidate_takes_seconds_is_found_by_the_histogram_it_has() {
+    for slow in [
+        SlowLimits::default(),
+        SlowLimits {
+            above_stable: 1e6,
+            critical: Some(0.2),
+            ..SlowLimits::default()
+        },
+    ] {
+        let mut rollout = Rollout::new(Settings {
+            slow: Some(slow),
+            ..without_warm_up()
+        });
+        let mut play = |looks, seconds| {
+            rollout.play_more(looks, |beside, here| {
+                beside.latency = all_took(beside.requests, 0.005);
+                here.latency = all_took(here.requests, seconds);
+            });
+            rollout.verdict()
+        };
+        let well = play(40, 0.005);
+        assert!(well.proved, "{}", well.sentence);
+        let found = play(20, 2.5).found.expect("a finding");
+        assert!(
+            matches!(found.test, TestId::Latency | TestId::LatencyLimit),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_limit_that_the_candidates_histogram_cannot_show_is_not_kept_by_it() {
+    let mut rollout = judged(SlowLimits {
+        critical: Some(0.5),
+        ..SlowLimits::default()
+    });
+    rollout.judge.begin_step(rollout.now(), None);
+    rollout.play_more(400, |beside, here| {
+        beside.latency = of(beside.requests, 1.0);
+        here.latency = Distribution::new(here.requests, [(0.1, 100.0), (0.2, 140.0), (0.4, 149.0)]);
+    });
+    let verdict = rollout.verdict();
+    assert!(!verdict.proved, "{}", verdict.sentence);
+    assert_eq!(report(&verdict, TestId::HealthLatencyLimit).used, 0);
+}

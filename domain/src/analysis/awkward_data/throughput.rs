@@ -53,7 +53,8 @@ fn a_candidate_that_is_not_heard_has_not_lost_its_traffic() {
     rollout.play_more(40, |_, _| {});
     assert!(!rollout.judge.is_rollback(), "{}", rollout.verdict().sentence);
     let report = report(&rollout.verdict(), TestId::Throughput).clone();
-    assert_eq!((report.used, report.skipped), (80, 21), "{report:?}");
+    // Eight looks while the router takes up the share, twenty in silence.
+    assert_eq!((report.used, report.skipped), (73, 28), "{report:?}");
 }
 
 #[test]

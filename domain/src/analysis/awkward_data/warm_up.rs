@@ -112,3 +112,31 @@ fn a_new_run_is_no_new_warm_up() {
 
     assert_eq!(rollout.verdict().tests[0].used, 1);
 }
+
+#[test]
+fn who_comes_before_the_first_share_warms_nothing_and_a_pause_cools_it() {
+    let at = |second: i64| origin() + SignedDuration::from_secs(second);
+    let weight = |percent: u8| Weight::new(percent).expect("a share");
+    let shares = [(at(600), weight(1)), (at(1800), weight(0)), (at(5400), weight(1))];
+    let mut judge = Judge::new(Settings::default(), origin()).with_shares(&shares);
+    let mut warming = Vec::new();
+    for index in 0..480_u64 {
+        let end = at(15 * (i64::try_from(index).expect("few") + 1));
+        // A probe before the first share, nobody while it is paused.
+        let candidate = match index {
+            0 => counts((1.0, 0.0)),
+            40..120 | 360.. => counts(GOOD),
+            _ => Counts::default(),
+        };
+        if index == 360 {
+            judge.begin_step(at(5400), None);
+        }
+        judge.look(&Look::of_counts(index, end, counts(STABLE), candidate));
+        let verdict = judge.verdict(end, &Feed::Fresh);
+        if verdict.sentence.starts_with("WATCH - warming up") {
+            warming.push(index);
+        }
+    }
+    let expected: Vec<u64> = (0..19).chain(40..59).chain(360..379).collect();
+    assert_eq!(warming, expected);
+}

@@ -74,12 +74,16 @@ pub struct Judge {
     origin: Timestamp,
     step: Present,
     shares: Shares,
+    /// The first of them is the first there was: it came from nothing.
+    from_the_first: bool,
     /// Without their gauges, of which five minutes are enough.
     looks: Vec<Look>,
     first_request: Option<Timestamp>,
     last_candidate: Option<Timestamp>,
     last_stable: Option<Timestamp>,
     total: [Counts; 2],
+    /// Stable's, but for the looks in which it had trouble of its own: what it is when it is well.
+    calm: Counts,
     used: u64,
     skipped: u64,
     dropped: u64,
@@ -107,11 +111,13 @@ impl Judge {
             },
             origin,
             shares: Shares::new(),
+            from_the_first: false,
             looks: Vec::new(),
             first_request: settings.warm_since,
             last_candidate: None,
             last_stable: None,
             total: [Counts::default(); 2],
+            calm: Counts::default(),
             used: 0,
             skipped: 0,
             dropped: 0,
@@ -130,9 +136,10 @@ impl Judge {
     }
 
     /// Tells since when the candidate has had which share, as far as it is known: throughput is judged by it, and
-    /// stable is compared with what it was before each rise. Before the first look.
+    /// stable is compared with what it was before each rise. All of them since the beginning, before the first look.
     #[must_use]
     pub fn with_shares(mut self, shares: &[(Timestamp, Weight)]) -> Self {
+        self.from_the_first = true;
         self.shares = shares.to_vec();
         self
     }
@@ -192,13 +199,14 @@ impl Judge {
                     exposure: [Counts::default(); 2],
                 });
             }
-            yardstick.add(&look.stable);
+            yardstick.add(&look.stable, &look.candidate);
         }
         self.health = health;
     }
 
     fn judge_anew(&mut self) {
         let mut anew = Self::new(self.settings.clone(), self.origin).with_shares(&self.shares);
+        anew.from_the_first = self.from_the_first;
         anew.step = self.step;
         // Their gauges are gone from the looks, and depend on no step.
         anew.gauges = std::mem::take(&mut self.gauges);
@@ -215,6 +223,11 @@ impl Judge {
             return;
         }
         let start = self.start(look);
+        // Whoever comes while it has no share, testers and probes, warms nothing; and an hour of pause cools it.
+        let begun = self.begun(start);
+        if self.first_request < begun {
+            self.first_request = None;
+        }
         if look.candidate.requests > 0.0 {
             self.first_request.get_or_insert(start);
             self.last_candidate = Some(look.end);
@@ -235,7 +248,7 @@ impl Judge {
         let comparable = look.candidate.requests > 0.0 && (look.stable.requests > 0.0 || alone || !warm);
         self.used += u64::from(comparable);
         self.skipped += u64::from(!comparable);
-        self.gauges.add(look);
+        self.gauges.add(look, self.settings.look);
         self.crash_loop.add(look);
 
         let look = self.judged(look);
@@ -256,8 +269,24 @@ impl Judge {
         if let Some(damage) = self.damage.as_mut().filter(|_| !alone) {
             damage.add(&seen);
         }
-        self.yardstick.add(&look.stable);
+        self.yardstick.add(&look.stable, &look.candidate);
         self.found = self.finding(look.end);
+        if self.panel.shared().is_none() && self.damage.as_ref().is_none_or(Damage::is_calm) {
+            self.calm += look.stable.counts();
+        }
+    }
+
+    /// When the candidate last came from nothing to a share, before `start`.
+    fn begun(&self, start: Timestamp) -> Option<Timestamp> {
+        let mut before = self.from_the_first.then_some(Weight::ZERO);
+        let mut begun = None;
+        for (at, weight) in self.shares.iter().take_while(|(at, _)| *at <= start) {
+            if before == Some(Weight::ZERO) && *weight > Weight::ZERO {
+                begun = Some(*at);
+            }
+            before = Some(*weight);
+        }
+        begun
     }
 
     /// From the first look after a rise on, stable is compared with what it was before.
@@ -292,7 +321,11 @@ impl Judge {
             return frozen;
         }
         let mut counts = self.settings.frozen.unwrap_or_default();
-        counts += self.total[0];
+        counts += if self.calm.requests > 0.0 {
+            self.calm
+        } else {
+            self.total[0]
+        };
         counts
     }
 

@@ -160,7 +160,6 @@ impl Tally {
                 let complete = self.heard.close(self.next, side);
                 let measured = open.of(side);
                 measured.complete = complete;
-                measured.latency = std::mem::take(&mut measured.latency).trimmed();
                 // Good was counted by its own series: what is left of all is what was not.
                 for check in &mut measured.checks {
                     check.errors = (check.requests - check.errors).max(0.0);

@@ -48,6 +48,8 @@ pub enum Move {
     RollBack(String),
     /// The driver still lives.
     Beat,
+    /// The driver still lives, and the router splits as recorded again, which it did not from then on.
+    Doubt(Timestamp),
 }
 
 /// What a phase is: its steps, where people decide, and how it ends.
@@ -186,6 +188,7 @@ impl Record {
             (S::Ready { step } | S::Paused { step, .. }, M::Take) => S::Ready { step },
             (here @ (S::Holding { .. } | S::RollingBack { .. }), M::Take | M::Beat) => here,
             (here @ S::Ready { .. }, M::Beat) => here,
+            (here @ S::Holding { .. }, M::Doubt(_)) => here,
 
             (S::Ready { step }, M::Raise) => S::Holding { step, since: by.at },
             (S::Holding { step, .. }, M::Advance) if self.ladder.step(step + 1).is_some() => S::Holding {
@@ -292,18 +295,22 @@ impl Record {
         next.generation += u64::from(raises_generation);
         next.sequence += 1;
         next.weight = next.weight_of_state();
-        if next.weight != self.weight {
-            next.share_from(by.at);
+        if let M::Doubt(since) = step {
+            // Nobody knows who was sent where: a candidate that lacks traffic has not lost it.
+            next.share_from(since, Weight::ZERO);
+        }
+        if next.weight != self.weight || matches!(step, M::Doubt(_)) {
+            next.share_from(by.at, next.weight);
         }
         Ok(next)
     }
 
-    /// Notes the present share.
-    fn share_from(&mut self, at: Timestamp) {
+    /// Notes since when the candidate has had which share.
+    fn share_from(&mut self, at: Timestamp, weight: Weight) {
         if self.shares.len() >= SHARES {
             self.shares.remove(0);
         }
-        self.shares.push((at, self.weight));
+        self.shares.push((at, weight));
     }
 
     fn enter(&mut self, course: Course, at: Timestamp) {

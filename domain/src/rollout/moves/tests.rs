@@ -66,7 +66,7 @@ fn production() -> Course {
     }
 }
 
-fn every_move() -> [Move; 17] {
+fn every_move() -> [Move; 18] {
     [
         Move::Take,
         Move::Raise,
@@ -85,6 +85,7 @@ fn every_move() -> [Move; 17] {
         Move::Lower(Weight::new(5).unwrap(), "l".to_owned()),
         Move::RollBack("r".to_owned()),
         Move::Beat,
+        Move::Doubt(Timestamp::UNIX_EPOCH),
     ]
 }
 
@@ -129,6 +130,7 @@ holding step 2 of 3 (5 %) -Signal(Watch, \"s\")-> holding step 2 of 3 (5 %)
 holding step 2 of 3 (5 %) -Lower(Weight(5), \"l\")-> rolling back, still at 5 %: l (5 %)
 holding step 2 of 3 (5 %) -RollBack(\"r\")-> rolled back: r (0 %)
 holding step 2 of 3 (5 %) -Beat-> holding step 2 of 3 (5 %)
+holding step 2 of 3 (5 %) -Doubt(1970-01-01T00:00:00Z)-> holding step 2 of 3 (5 %)
 holding step 3 of 3 (10 %) -Take-> holding step 3 of 3 (10 %)
 holding step 3 of 3 (10 %) -Jump(0)-> holding step 1 of 3 (1 %)
 holding step 3 of 3 (10 %) -Pass-> passed: every step ended healthy (0 %)
@@ -139,6 +141,7 @@ holding step 3 of 3 (10 %) -Signal(Watch, \"s\")-> holding step 3 of 3 (10 %)
 holding step 3 of 3 (10 %) -Lower(Weight(5), \"l\")-> rolling back, still at 5 %: l (5 %)
 holding step 3 of 3 (10 %) -RollBack(\"r\")-> rolled back: r (0 %)
 holding step 3 of 3 (10 %) -Beat-> holding step 3 of 3 (10 %)
+holding step 3 of 3 (10 %) -Doubt(1970-01-01T00:00:00Z)-> holding step 3 of 3 (10 %)
 paused before step 2 of 3: p (0 %) -Take-> ready for step 2 of 3 (0 %)
 paused before step 2 of 3: p (0 %) -Resume-> ready for step 2 of 3 (0 %)
 paused before step 2 of 3: p (0 %) -Go-> paused before step 2 of 3: p (0 %)
@@ -357,4 +360,17 @@ fn a_record_that_is_full_of_the_longest_texts_is_small_enough_for_every_router()
         assert_eq!(shortened(reason.clone()), reason);
     }
     assert_eq!(shortened("x".repeat(LONGEST_REASON)), "x".repeat(LONGEST_REASON));
+}
+
+#[test]
+fn while_the_router_was_not_as_recorded_nobody_knows_the_share() {
+    let holding = record(State::Holding {
+        step: 1,
+        since: at(0),
+    });
+    let weight = holding.weight;
+    let after = holding.after(Move::Doubt(at(600)), by()).unwrap();
+    assert_eq!(after.shares, [(at(600), Weight::ZERO), (by().at, weight)]);
+    assert_eq!(after.weight, weight);
+    assert_eq!(after.tried_at(by().at).0, at(0), "the step is the same");
 }

@@ -236,18 +236,17 @@ impl Record {
     #[must_use]
     pub fn tried_at(&self, at: Timestamp) -> (Timestamp, Option<Step>) {
         let nothing = (self.evidence.origin, None);
-        let last = self.shares.iter().rev().find(|(since, _)| *since <= at);
-        match (&self.state, last) {
-            (&State::Holding { step, since }, last)
-                if since <= at && last.is_none_or(|(written, _)| *written <= since) =>
-            {
-                (since, self.ladder.step(step))
+        match &self.state {
+            // Nothing has come after it.
+            &State::Holding { step, since } if since <= at => (since, self.ladder.step(step)),
+            _ => {
+                let last = self.shares.iter().rev().find(|(since, _)| *since <= at);
+                let tried = last.and_then(|(since, weight)| {
+                    let step = self.ladder.steps().iter().find(|step| step.weight == *weight)?;
+                    Some((*since, Some(*step)))
+                });
+                tried.unwrap_or(nothing)
             }
-            (_, Some((since, weight))) => {
-                let step = self.ladder.steps().iter().find(|step| step.weight == *weight);
-                step.map_or(nothing, |step| (*since, Some(*step)))
-            }
-            (_, None) => nothing,
         }
     }
 

@@ -1,7 +1,7 @@
 //! A native histogram becomes a distribution at fixed bounds, by which samples can be told apart and added up. Pure.
 //!
 //! Buckets that hold nothing are left out of an answer, and their width may double while a process runs. The bounds of
-//! eight buckets in a factor of two are bounds of every finer resolution as well; at a coarser one those that fall into
+//! four buckets in a factor of two are bounds of every finer resolution as well; at a coarser one those that fall into
 //! a bucket are not known, and not guessed.
 //!
 //! Source: <https://prometheus.io/docs/prometheus/latest/querying/api/#native-histograms>
@@ -28,8 +28,8 @@ struct Bucket(
     Number,
 );
 
-/// So many bounds in a factor of two: 9 % from one to the next.
-const IN_TWO: i32 = 8;
+/// So many bounds in a factor of two: 19 % from one to the next.
+const IN_TWO: i32 = 4;
 
 /// From about a millisecond to about a minute: what requests take.
 const EXPONENTS: std::ops::RangeInclusive<i32> = -10 * IN_TWO..=6 * IN_TWO;
@@ -75,7 +75,7 @@ mod tests {
         );
         let at = |place: i32| found.at_most((f64::from(place) / 8.0).exp2());
         assert_eq!(
-            (at(-24), at(-23), at(-20), at(-19)),
+            (at(-24), at(-22), at(-20), at(-18)),
             (Some(0.0), Some(4.0), Some(4.0), Some(10.0))
         );
         assert_eq!(found.total(), 10.0);
