@@ -42,6 +42,9 @@ pub struct Judgement {
     pub origin: Timestamp,
     /// Everything the judge was told.
     pub settings: Settings,
+    /// Since when the candidate had had which share; nothing where an older rollgate has kept none.
+    #[serde(default)]
+    pub shares: Option<Vec<(Timestamp, Weight)>>,
 }
 
 /// One line of `samples.jsonl`: what a judge of the same generation was given, and what it said.
@@ -129,6 +132,7 @@ impl<'a> Watcher<'a> {
             generation: record.generation,
             origin: self.origin,
             settings: self.settings.clone(),
+            shares: shares(record).cloned(),
         }
     }
 
@@ -325,11 +329,16 @@ impl<'a> Watcher<'a> {
 /// A judge that knows the shares there were, unless an older rollgate has kept none.
 fn judge(settings: Settings, begin: Timestamp, record: &Record) -> Judge {
     let judge = Judge::new(settings, begin);
-    if record.shares.is_empty() && record.weight > Weight::ZERO {
-        judge
-    } else {
-        judge.with_shares(&record.shares)
+    match shares(record) {
+        Some(shares) => judge.with_shares(shares),
+        None => judge,
     }
+}
+
+/// All shares that there were, unless an older rollgate has kept none.
+fn shares(record: &Record) -> Option<&Vec<(Timestamp, Weight)>> {
+    let lost = record.shares.is_empty() && record.weight > Weight::ZERO;
+    (!lost).then_some(&record.shares)
 }
 
 /// How many requests the candidate should have had at `weight` while stable had `stable`; none at 100 %, where

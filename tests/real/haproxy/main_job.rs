@@ -37,10 +37,16 @@ pub(super) fn replay(world: &World) -> usize {
         generation,
         origin,
         settings,
+        shares,
         rollout: _,
     } in lines(world, "judgement.jsonl")
     {
-        judges.insert(generation, Judge::new(settings, origin));
+        let judge = Judge::new(settings, origin);
+        let told = match shares {
+            Some(shares) => judge.with_shares(&shares),
+            None => judge,
+        };
+        judges.insert(generation, told);
     }
     let mut steps: BTreeMap<u64, (jiff::Timestamp, Step)> = BTreeMap::new();
     let mut compared = 0;

@@ -28,6 +28,7 @@ use self::reports::Moment;
 mod findings;
 mod numbers;
 mod reports;
+mod rises;
 mod sentence;
 mod settings;
 mod why;
@@ -273,36 +274,6 @@ impl Judge {
         self.found = self.finding(look.end);
         if self.panel.shared().is_none() && self.damage.as_ref().is_none_or(Damage::is_calm) {
             self.calm += look.stable.counts();
-        }
-    }
-
-    /// When the candidate last came from nothing to a share, before `start`.
-    fn begun(&self, start: Timestamp) -> Option<Timestamp> {
-        let mut before = self.from_the_first.then_some(Weight::ZERO);
-        let mut begun = None;
-        for (at, weight) in self.shares.iter().take_while(|(at, _)| *at <= start) {
-            if before == Some(Weight::ZERO) && *weight > Weight::ZERO {
-                begun = Some(*at);
-            }
-            before = Some(*weight);
-        }
-        begun
-    }
-
-    /// From the first look after a rise on, stable is compared with what it was before.
-    fn watch_rises(&mut self, start: Timestamp) {
-        let past = self.shares.iter().enumerate().filter(|(_, (at, _))| *at <= start);
-        let rises = past.filter(|(place, (_, weight))| {
-            let before = place.checked_sub(1).map(|place| self.shares[place].1);
-            *weight > before.unwrap_or(Weight::ZERO)
-        });
-        let Some(rise) = rises.map(|(_, (at, _))| *at).last() else {
-            return;
-        };
-        if self.damage.as_ref().is_none_or(|damage| damage.rise() < rise) {
-            let mut before = self.baseline();
-            before += self.settings.before.unwrap_or_default();
-            self.damage = Some(Damage::new(&self.settings, rise, before, &self.yardstick));
         }
     }
 
