@@ -1,5 +1,11 @@
 //! Counters and their source.
 
+use std::collections::BTreeMap;
+
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
+};
+
 use super::Complaints;
 use crate::plan::{
     place::Path,
@@ -22,7 +28,10 @@ pub(super) fn metrics_of(
         memory,
     } = file;
     let source = match (prometheus, scrape) {
-        (Some(prometheus), None) => Source::Prometheus(prometheus),
+        (Some(prometheus), None) => {
+            check_headers(&prometheus.headers, complaints);
+            Source::Prometheus(prometheus)
+        }
         (None, Some(scrape)) => Source::Scrape(scrape_of(scrape, backends, complaints)),
         (Some(_), Some(_)) => {
             complaints.add(
@@ -48,9 +57,42 @@ pub(super) fn metrics_of(
     })
 }
 
+/// Headers that can be sent, and tell no secret.
+fn check_headers(headers: &BTreeMap<String, String>, complaints: &mut Complaints<'_>) {
+    for (name, value) in headers {
+        let path = Path::of("metrics.prometheus.headers").key(name);
+        let Ok(header) = name.parse::<HeaderName>() else {
+            let place = complaints.root.key_place_of(&path);
+            let message = "expected the name of a header, such as `X-Scope-OrgID`".to_owned();
+            complaints.push(Wrong {
+                path,
+                ..Wrong::at(place, message)
+            });
+            continue;
+        };
+        if [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(&header) {
+            let place = complaints.root.key_place_of(&path);
+            let message = "found a secret, expected none in a plan".to_owned();
+            let hint =
+                "set `PROMETHEUS_TOKEN`, or `PROMETHEUS_USER` and `PROMETHEUS_PASSWORD`, in the environment";
+            complaints.push(Wrong {
+                path,
+                ..Wrong::at(place, message).hint(hint)
+            });
+        } else if [HOST, CONTENT_TYPE, CONTENT_LENGTH].contains(&header) {
+            complaints.add(path, "rollgate sets this header itself".to_owned());
+        } else if HeaderValue::from_str(value).is_err() {
+            complaints.add(
+                path,
+                "found a control character, expected one line of text".to_owned(),
+            );
+        }
+    }
+}
+
 fn scrape_of(file: ScrapeFile, backends: Option<&[String; 2]>, complaints: &mut Complaints<'_>) -> Scrape {
     let here = || Path::of("metrics.scrape.pages");
-    let pages: std::collections::BTreeMap<_, Vec<_>> = file
+    let pages: BTreeMap<_, Vec<_>> = file
         .pages
         .into_iter()
         .map(|(backend, pages)| (backend, pages.into_iter().map(|page| page.0).collect()))

@@ -1,12 +1,13 @@
 //! Which counters judge, and who is asked for them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use reqwest::Url;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::plan::units::{Address, Label, Maybe, Selector, Unit as _, Written};
+use crate::plan::units::{Address, File, Label, Maybe, Selector, Unit as _, Written};
 
 /// Where the two counters come from that judge the candidate.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +45,14 @@ pub struct Prometheus {
     /// `shift-traffic start`. Default: `version`.
     #[serde(with = "Label", default = "version_label")]
     pub version_label: String,
+    /// Sent with every request, such as the tenant of Thanos or Mimir: `X-Scope-OrgID: shop`. Nothing secret: that is
+    /// in the environment, as `PROMETHEUS_TOKEN`, or `PROMETHEUS_USER` and `PROMETHEUS_PASSWORD`. Default: none.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// A file with the certificates (PEM) of the authority that has signed the server's; then no other is trusted.
+    /// Default: those that the machine trusts.
+    #[serde(default, with = "Maybe::<File>")]
+    pub ca: Option<PathBuf>,
 }
 
 fn version_label() -> String {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirect};
 
+use super::Access;
+
 /// How much of a foreign text a message repeats, in characters.
 const QUOTED: usize = 200;
 
@@ -16,20 +18,31 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     /// Where a redirect points to.
     location: Option<String>,
+    /// When it wants to be asked again, in its own words.
+    pub(super) retry_after: Option<String>,
     pub(super) body: Vec<u8>,
 }
 
+/// No connection, because the server's certificate is signed by nobody who is trusted.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection: its certificate is not accepted ({0})")]
+pub(super) struct Distrusted(String);
+
 /// A client that gives up `timeout` after the start of a request, body included.
 pub(super) fn client(timeout: Duration) -> Result<Client> {
+    client_with(timeout, &Access::default())
+}
+
+/// The same, for a server that wants more than that.
+pub(super) fn client_with(timeout: Duration, access: &Access) -> Result<Client> {
     // reqwest is built without a TLS provider of its own; if there is one already, it stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+    let client = Client::builder()
         .timeout(timeout)
         // A redirect here is a login page or a wrong address: better named than followed.
         .redirect(redirect::Policy::none())
-        .user_agent(concat!("rollgate/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .context("make an HTTP client")
+        .user_agent(concat!("rollgate/", env!("CARGO_PKG_VERSION")));
+    access.apply(client)?.build().context("make an HTTP client")
 }
 
 /// The address of an HTTP server.
@@ -64,12 +77,16 @@ pub(super) async fn fetch(request: RequestBuilder, limit: usize, timeout: Durati
         .await
         .map_err(|error| cause(&error, timeout, None))?;
     let status = response.status();
-    let location = response.headers().get(header::LOCATION);
-    let location = location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let said = |name| {
+        let value = response.headers().get(name);
+        value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let (location, retry_after) = (said(header::LOCATION), said(header::RETRY_AFTER));
     let body = read(&mut response, limit, timeout).await?;
     Ok(Reply {
         status,
         location,
+        retry_after,
         body,
     })
 }
@@ -95,6 +112,9 @@ fn cause(error: &reqwest::Error, timeout: Duration, got: Option<usize>) -> anyho
         root = source;
     }
     if error.is_connect() && !error.is_timeout() {
+        if let Some(certificate) = certificate(error) {
+            return certificate;
+        }
         return anyhow!("no connection ({root}); check the address and that it runs");
     }
     match (error.is_timeout(), got) {
@@ -107,15 +127,50 @@ fn cause(error: &reqwest::Error, timeout: Duration, got: Option<usize>) -> anyho
     }
 }
 
+/// What is wrong with the server's certificate, if that is why there is no connection.
+fn certificate(error: &reqwest::Error) -> Option<anyhow::Error> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(mut here) = cause {
+        // An error of input and output does not give the one that it holds as its source.
+        while let Some(held) = here
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+        {
+            here = held;
+        }
+        if let Some(error @ rustls::Error::InvalidCertificate(why)) = here.downcast_ref() {
+            let distrusted = anyhow::Error::new(Distrusted(error.to_string()));
+            return Some(match why {
+                // The latter: an authority of the same name is trusted, with another key.
+                rustls::CertificateError::UnknownIssuer | rustls::CertificateError::BadSignature => {
+                    distrusted
+                }
+                rustls::CertificateError::NotValidForName
+                | rustls::CertificateError::NotValidForNameContext { .. } => {
+                    anyhow!("{distrusted}; check the host of the address")
+                }
+                _ => anyhow!("{distrusted}; renew it, or check this machine's clock"),
+            });
+        }
+        cause = here.source();
+    }
+    None
+}
+
 impl Reply {
     /// What a status other than 2xx says, and what to check; `said` is the server's own word.
     pub(super) fn refusal(&self, said: &str) -> anyhow::Error {
+        self.refusal_to(said, "check the user and password in the address")
+    }
+
+    /// The same, where one has to `prove` otherwise who asks.
+    pub(super) fn refusal_to(&self, said: &str, prove: &str) -> anyhow::Error {
         let check = match self.status.as_u16() {
             300..=399 => format!(
                 "; it sends us to {}",
                 self.location.as_deref().unwrap_or("nowhere")
             ),
-            401 | 403 => "; check the user and password in the address".into(),
+            401 | 403 => format!("; {prove}"),
             404 | 405 => "; check the path of the address".into(),
             _ => String::new(),
         };

@@ -4,9 +4,11 @@
 //! or extrapolated here, the analysis takes the differences. An answer that is late, cut off, partial
 //! or not of the documented form is an error, never an empty answer: silence is not health.
 
+mod access;
 mod ahead;
 mod histogram;
 mod http;
+mod pause;
 mod pretended;
 mod prometheus;
 mod scrape;
@@ -20,6 +22,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use rollgate_domain::analysis::Samples;
 
+pub use access::{Access, Credentials};
 pub use ahead::Ahead;
 pub use pretended::Pretended;
 pub use prometheus::Prometheus;
@@ -52,10 +55,14 @@ pub trait Metrics: Send + Sync {
 }
 
 /// Which source a plan names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Source {
-    /// The server's root address, and the label by which its series tell the versions apart.
-    Prometheus { url: String, version_label: String },
+    /// The server's root address, the label by which its series tell the versions apart, and how it is reached.
+    Prometheus {
+        url: String,
+        version_label: String,
+        access: Access,
+    },
     /// Addresses of `/metrics` pages, one per instance, by backend.
     Scrape { pages: BTreeMap<String, Vec<String>> },
 }
@@ -107,14 +114,21 @@ pub fn connect(
     candidate: Release<'_>,
 ) -> Result<Box<dyn Metrics>> {
     Ok(match source {
-        Source::Prometheus { url, version_label } => Box::new(Prometheus::new(
+        Source::Prometheus {
             url,
             version_label,
-            measures,
-            stable.version,
-            candidate.version,
-            prometheus::TIMEOUT,
-        )?),
+            access,
+        } => {
+            let source = Prometheus::new(
+                url,
+                version_label,
+                measures,
+                stable.version,
+                candidate.version,
+                prometheus::TIMEOUT,
+            )?;
+            Box::new(source.reached_by(access)?)
+        }
         Source::Scrape { pages } => Box::new(Scrape::new(
             pages,
             measures,

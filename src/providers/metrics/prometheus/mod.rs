@@ -21,10 +21,12 @@ use rollgate_domain::analysis::{CheckSamples, Histogram, Samples, Series, Side};
 
 use self::answer::{NativePoint, Point, Range, Row};
 use self::window::{pieces, range_query};
+use super::super::clock::Clock;
 use super::histogram::{Bucket, histograms};
+use super::pause::Pause;
 use super::selectors::Selectors;
 use super::series::{Labels, check_count, instance, key};
-use super::{Measures, Metrics, Selector, http};
+use super::{Access, Credentials, Measures, Metrics, Selector, http};
 
 /// A source that takes longer is not one to judge by; Prometheus itself stops at 2 min.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,6 +51,8 @@ pub struct Prometheus {
     /// Of the two versions only.
     narrowed: Selectors,
     timeout: Duration,
+    access: Access,
+    pause: Pause,
 }
 
 /// Series under construction, by key.
@@ -115,6 +119,22 @@ impl Prometheus {
             narrowed: plain.map(&narrow)?,
             plain,
             timeout,
+            access: Access::default(),
+            pause: Pause::new(Clock::system()),
+        })
+    }
+
+    /// The same source, for a server that wants more than its address.
+    ///
+    /// # Errors
+    ///
+    /// A header cannot be sent, or the certificate authority cannot be read.
+    pub fn reached_by(self, access: &Access) -> Result<Self> {
+        let client = http::client_with(self.timeout, access).context("Prometheus")?;
+        Ok(Self {
+            client,
+            access: access.clone(),
+            ..self
         })
     }
 
@@ -324,11 +344,41 @@ impl Prometheus {
     }
 
     async fn fetch(&self, request: RequestBuilder) -> Result<Vec<u8>> {
-        let reply = http::fetch(request, MAX_ANSWER, self.timeout).await?;
-        if !reply.status.is_success() {
-            return Err(reply.refusal(&answer::complaint(&reply.body)));
+        self.pause.check()?;
+        let reply = http::fetch(self.access.sign(request), MAX_ANSWER, self.timeout).await;
+        let reply = reply.map_err(|error| self.name_authority(error))?;
+        if reply.status.is_success() {
+            return Ok(reply.body);
         }
-        Ok(reply.body)
+        let refusal = reply.refusal_to(&answer::complaint(&reply.body), self.prove());
+        Err(match self.pause.heed(&reply) {
+            Some(until) => anyhow!("{refusal}; it asks for a pause until {until:.0}"),
+            None => refusal,
+        })
+    }
+
+    /// What to check when the server does not believe who asks.
+    fn prove(&self) -> &'static str {
+        match self.access.credentials {
+            Some(Credentials::Token(_)) => "check PROMETHEUS_TOKEN",
+            Some(Credentials::User { .. }) => "check PROMETHEUS_USER and PROMETHEUS_PASSWORD",
+            None if !self.root.username().is_empty() => "check the user and password in the address",
+            None => "set PROMETHEUS_TOKEN, or PROMETHEUS_USER and PROMETHEUS_PASSWORD",
+        }
+    }
+
+    /// Says whose certificates are trusted, if the server's is signed by somebody else.
+    fn name_authority(&self, error: anyhow::Error) -> anyhow::Error {
+        if !error.is::<http::Distrusted>() {
+            return error;
+        }
+        match &self.access.ca {
+            Some(ca) => anyhow!(
+                "{error}; only the authority in {} is trusted, check that it has signed it",
+                ca.display()
+            ),
+            None => anyhow!("{error}; name its authority with `ca` in the plan"),
+        }
     }
 
     fn endpoint(&self, path: &[&str]) -> Url {
