@@ -19,7 +19,7 @@ pub struct Metrics {
     pub errors: String,
     /// Selector of the histogram of how long requests take, by its base name.
     pub latency: Option<String>,
-    /// Selector of the gauge of a process's memory, in bytes.
+    /// The gauge of a process's memory, in bytes: a selector, or where a Prometheus is asked an expression.
     pub memory: Option<String>,
 }
 
@@ -94,7 +94,8 @@ pub(in crate::plan) struct MetricsFile {
     /// judged.
     #[serde(default, with = "Maybe::<Selector>")]
     pub(in crate::plan) latency: Option<String>,
-    /// The gauge of a process's memory, in bytes. Default: memory is not judged.
+    /// The gauge of a process's memory, in bytes: a Prometheus selector, or where a Prometheus is asked any expression
+    /// whose series keep the version label. Default: memory is not judged.
     #[serde(default, with = "Maybe::<Selector>")]
     pub(in crate::plan) memory: Option<String>,
 }

@@ -1,10 +1,12 @@
 //! Prometheus, and what speaks its query API: Thanos, Mimir, VictoriaMetrics.
 //!
-//! Raw samples by an instant query of a range vector, never `rate()` or `increase()`, which extrapolate.
+//! Raw samples by an instant query of a range vector, never `rate()` or `increase()`, which extrapolate. Only a gauge may
+//! be an expression.
 //!
 //! Source: <https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries>
 
 mod answer;
+mod expression;
 mod native;
 mod probe;
 mod window;
@@ -20,6 +22,7 @@ use reqwest::{Client, RequestBuilder, Url};
 use rollgate_domain::analysis::{CheckSamples, Histogram, Samples, Series, Side};
 
 use self::answer::{NativePoint, Point, Range, Row};
+use self::expression::Gauge;
 use self::window::{pieces, range_query};
 use super::super::clock::Clock;
 use super::histogram::{Bucket, histograms};
@@ -50,6 +53,7 @@ pub struct Prometheus {
     plain: Selectors,
     /// Of the two versions only.
     narrowed: Selectors,
+    gauges: Vec<Gauge>,
     timeout: Duration,
     access: Access,
     pause: Pause,
@@ -108,8 +112,17 @@ impl Prometheus {
                 .narrowed(version_label, &[stable, candidate])
                 .with_context(|| format!("version label {version_label:?}"))
         };
-        let plain = Selectors::read(measures)?;
+        let gauges = measures.gauges.iter().map(|text| match text.parse() {
+            Ok(selector) => narrow("gauge", &selector).map(Gauge::Series),
+            // What is wrong with it the server says, when the plan is checked.
+            Err(_) => Ok(Gauge::Expression(text.clone())),
+        });
+        let plain = Selectors::read(&Measures {
+            gauges: Vec::new(),
+            ..measures.clone()
+        })?;
         Ok(Self {
+            gauges: gauges.collect::<Result<_>>()?,
             client: http::client(timeout)?,
             shown: http::shown(&root),
             root,
@@ -167,6 +180,10 @@ impl Prometheus {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Series>> {
+        Ok(self.named(self.found(selector, sort, from, to).await?))
+    }
+
+    fn named(&self, found: Vec<Found>) -> Vec<Series> {
         let by = self.narrowed.by.as_deref();
         let series = |Found { labels, side, points }| Series {
             key: key(&labels),
@@ -176,8 +193,7 @@ impl Prometheus {
             points,
             ..Series::default()
         };
-        let found = self.found(selector, sort, from, to).await?;
-        Ok(found.into_iter().map(series).collect())
+        found.into_iter().map(series).collect()
     }
 
     /// The classic histogram's buckets, or where there are none the native one.
@@ -244,8 +260,11 @@ impl Prometheus {
     }
 
     async fn gauges(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Vec<Series>>> {
-        let asked = self.narrowed.gauges.iter();
-        try_join_all(asked.map(|gauge| self.series(gauge, Sort::Gauge, from, to))).await
+        let asked = self.gauges.iter().map(async |gauge| match gauge {
+            Gauge::Series(selector) => self.series(selector, Sort::Gauge, from, to).await,
+            Gauge::Expression(text) => Ok(self.named(self.computed(text, from, to).await?)),
+        });
+        try_join_all(asked).await
     }
 
     async fn checks(&self, from: Timestamp, to: Timestamp) -> Result<Vec<CheckSamples>> {
@@ -415,7 +434,8 @@ impl Metrics for Prometheus {
     }
 
     async fn probe(&self, now: Timestamp) -> Result<()> {
-        self.fits(now).await
+        self.fits(now).await?;
+        self.check_expressions(now).await
     }
 }
 
