@@ -139,6 +139,7 @@ pub(crate) fn metric_source(
                 .collect();
             Source::Scrape { pages }
         }
+        PlanSource::Recorded(plan::Recorded { file }) => Source::Recorded { file: file.clone() },
     };
     fn release(version: &Version) -> Release<'_> {
         Release {

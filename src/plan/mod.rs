@@ -37,8 +37,8 @@ pub use schema::schema;
 pub use sections::{
     Action, Approver, Backend, Canary, Channel, Check, Decisions, Driver, ErrorRate, Gate, GatewayApi, Gauge,
     Haproxy, Ids, Istio, Judgement, Limits, Memory, Metrics, Nginx, Notify, P95, Phases, Preview, Production,
-    Prometheus, Proof, ReplicaRatio, Require, Rollback, Scrape, ServiceSelector, Source, Step, Sticky,
-    Throughput, Traffic, UserId, Windows,
+    Prometheus, Proof, Recorded, ReplicaRatio, Require, Rollback, Scrape, ServiceSelector, Source, Step,
+    Sticky, Throughput, Traffic, UserId, Windows,
 };
 pub use units::Quantity;
 

@@ -130,7 +130,7 @@ fn of_prometheus(plan: &Plan, args: &Args) -> anyhow::Result<String> {
     } = args;
     let of_plan = match &plan.metrics.source {
         Source::Prometheus(source) => Some(source.version_label.as_str()),
-        Source::Scrape(_) => None,
+        Source::Scrape(_) | Source::Recorded(_) => None,
     };
     let label = version_label.as_deref().or(of_plan).ok_or_else(|| {
         Usage(
@@ -180,6 +180,7 @@ fn monitors(plan: &Plan) -> anyhow::Result<String> {
     let source = match &plan.metrics.source {
         Source::Prometheus(_) => "a Prometheus",
         Source::Scrape(_) => "pages",
+        Source::Recorded(_) => "a recorded file",
     };
     Err(Usage(format!(
         "export datadog-monitors: the plan's metrics come from {source}, whose queries Datadog cannot ask; what fits is \

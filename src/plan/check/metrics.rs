@@ -22,31 +22,33 @@ pub(super) fn metrics_of(
     let MetricsFile {
         prometheus,
         scrape,
+        recorded,
         requests,
         errors,
         latency,
         memory,
     } = file;
-    let source = match (prometheus, scrape) {
-        (Some(prometheus), None) => {
-            check_headers(&prometheus.headers, complaints);
-            Source::Prometheus(prometheus)
-        }
-        (None, Some(scrape)) => Source::Scrape(scrape_of(scrape, backends, complaints)),
-        (Some(_), Some(_)) => {
-            complaints.add(
-                Path::of("metrics.scrape"),
-                "found `prometheus` and `scrape`, expected one of them".to_owned(),
-            );
-            return None;
-        }
-        (None, None) => {
-            complaints.add(
-                Path::of("metrics"),
-                "found no source, expected `prometheus` or `scrape`".to_owned(),
-            );
-            return None;
-        }
+    let mut sources = Vec::new();
+    if let Some(prometheus) = prometheus {
+        check_headers(&prometheus.headers, complaints);
+        sources.push(("prometheus", Source::Prometheus(prometheus)));
+    }
+    if let Some(scrape) = scrape {
+        sources.push(("scrape", Source::Scrape(scrape_of(scrape, backends, complaints))));
+    }
+    if let Some(recorded) = recorded {
+        sources.push(("recorded", Source::Recorded(recorded)));
+    }
+    let names: Vec<_> = sources.iter().map(|(name, _)| *name).collect();
+    if let [_, second, ..] = names.as_slice() {
+        let message = format!("found {}, expected one of them", list(&names, "and"));
+        complaints.add(Path::of("metrics").key(second), message);
+        return None;
+    }
+    let Some((_, source)) = sources.pop() else {
+        let message = "found no source, expected `prometheus`, `scrape` or `recorded`";
+        complaints.add(Path::of("metrics"), message.to_owned());
+        return None;
     };
     Some(Metrics {
         source,

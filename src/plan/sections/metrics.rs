@@ -28,6 +28,7 @@ pub struct Metrics {
 pub enum Source {
     Prometheus(Prometheus),
     Scrape(Scrape),
+    Recorded(Recorded),
 }
 
 /// A Prometheus, or anything that answers like one.
@@ -66,6 +67,19 @@ pub struct Scrape {
     pub pages: BTreeMap<String, Vec<Url>>,
 }
 
+/// What a run has left, to be judged again: not for a rollout.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the key `file`"
+)]
+pub struct Recorded {
+    /// The `samples.jsonl` of one rollout: of one run's artifact, or of several runs, one after the other.
+    #[serde(with = "File")]
+    pub file: PathBuf,
+}
+
 /// The two counters that judge the candidate, and who is asked for them.
 #[derive(Deserialize, JsonSchema)]
 #[serde(
@@ -73,7 +87,7 @@ pub struct Scrape {
     rename_all = "kebab-case",
     expecting = "a mapping with `requests`, `errors` and a source"
 )]
-#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }]))]
+#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }, { "required": ["recorded"] }]))]
 pub(in crate::plan) struct MetricsFile {
     /// A Prometheus, or anything that answers like one.
     #[serde(default)]
@@ -84,6 +98,10 @@ pub(in crate::plan) struct MetricsFile {
     #[serde(default)]
     #[schemars(with = "ScrapeFile")]
     pub(in crate::plan) scrape: Option<ScrapeFile>,
+    /// What a run has left, for `verify-health replay`, `compare` and `check --now` without the source that was asked.
+    #[serde(default)]
+    #[schemars(with = "Recorded")]
+    pub(in crate::plan) recorded: Option<Recorded>,
     /// The counter of all requests, as a Prometheus selector.
     #[serde(with = "Selector")]
     pub(in crate::plan) requests: String,

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 pub use decisions::Decisions;
 pub use judgement::{Action, Check, ErrorRate, Gauge, Judgement, Limits, Memory, P95, Proof, Throughput};
-pub use metrics::{Metrics, Prometheus, Scrape, Source};
+pub use metrics::{Metrics, Prometheus, Recorded, Scrape, Source};
 pub(super) use metrics::{MetricsFile, ScrapeFile};
 pub(super) use people::WindowsFile;
 pub use people::{Approver, Windows};
@@ -68,8 +68,8 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(with = "Preview")]
     pub(super) preview: Option<Preview>,
-    /// The two counters that judge the candidate, and who is asked for them: exactly one of `prometheus`
-    /// and `scrape`.
+    /// The two counters that judge the candidate, and who is asked for them: exactly one of `prometheus`,
+    /// `scrape` and `recorded`.
     pub(super) metrics: MetricsFile,
     /// What a version must never exceed.
     #[serde(default)]

@@ -11,12 +11,14 @@ mod http;
 mod pause;
 mod pretended;
 mod prometheus;
+mod recorded;
 mod scrape;
 mod selector;
 mod selectors;
 mod series;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -26,6 +28,7 @@ pub use access::{Access, Credentials};
 pub use ahead::Ahead;
 pub use pretended::Pretended;
 pub use prometheus::Prometheus;
+pub use recorded::Recorded;
 pub use scrape::Scrape;
 pub use selector::{BadSelector, Selector};
 
@@ -65,6 +68,8 @@ pub enum Source {
     },
     /// Addresses of `/metrics` pages, one per instance, by backend.
     Scrape { pages: BTreeMap<String, Vec<String>> },
+    /// The `samples.jsonl` of a run.
+    Recorded { file: PathBuf },
 }
 
 /// What is measured, in the source's own words.
@@ -106,7 +111,7 @@ pub struct Release<'a> {
 ///
 /// # Errors
 ///
-/// An address is none, the two sides cannot be told apart, or a backend has no page.
+/// An address is none, the two sides cannot be told apart, a backend has no page, or a recorded file is none.
 pub fn connect(
     source: &Source,
     measures: &Measures,
@@ -136,5 +141,6 @@ pub fn connect(
             candidate.backend,
             scrape::TIMEOUT,
         )?),
+        Source::Recorded { file } => Box::new(Recorded::read(file)?),
     })
 }
