@@ -31,7 +31,7 @@ use crate::{
     providers::{
         channels::{Channel, slack::Slack, summary::Summary},
         clock::Clock,
-        metrics::{self, CheckCounters, Measures, Metrics, Pace, Release, Source},
+        metrics::{self, Access, CheckCounters, Credentials, Measures, Metrics, Pace, Release, Source},
     },
 };
 
@@ -118,9 +118,19 @@ pub(crate) fn metric_source(
 ) -> anyhow::Result<Box<dyn Metrics>> {
     let measures = measures(plan);
     let source = match &plan.metrics.source {
-        PlanSource::Prometheus(plan::Prometheus { url, version_label }) => Source::Prometheus {
+        PlanSource::Prometheus(plan::Prometheus {
+            url,
+            version_label,
+            headers,
+            ca,
+        }) => Source::Prometheus {
             url: url.to_string(),
             version_label: version_label.clone(),
+            access: Access {
+                headers: headers.clone(),
+                ca: ca.clone(),
+                credentials: prometheus_credentials()?,
+            },
         },
         PlanSource::Datadog(plan::Datadog {
             site,
@@ -186,6 +196,7 @@ pub(crate) fn metric_source(
                 .collect();
             Source::Scrape { pages }
         }
+        PlanSource::Recorded(plan::Recorded { file }) => Source::Recorded { file: file.clone() },
     };
     fn release(version: &Version) -> Release<'_> {
         Release {
@@ -194,6 +205,23 @@ pub(crate) fn metric_source(
         }
     }
     metrics::connect(&source, &measures, release(stable), release(candidate)).context("metrics in the plan")
+}
+
+/// Who asks Prometheus: from the environment only.
+fn prometheus_credentials() -> anyhow::Result<Option<Credentials>> {
+    let usage = |text: &str| Err(Usage(text.to_owned()).into());
+    let token = variable("PROMETHEUS_TOKEN").map(SecretString::from);
+    let password = variable("PROMETHEUS_PASSWORD").map(SecretString::from);
+    match (token, variable("PROMETHEUS_USER"), password) {
+        (None, None, None) => Ok(None),
+        (Some(token), None, None) => Ok(Some(Credentials::Token(token))),
+        (None, Some(name), Some(password)) => Ok(Some(Credentials::User { name, password })),
+        (Some(_), _, _) => usage(
+            "PROMETHEUS_TOKEN is set beside PROMETHEUS_USER or PROMETHEUS_PASSWORD; set one way to sign in",
+        ),
+        (None, Some(_), None) => usage("PROMETHEUS_USER is set without PROMETHEUS_PASSWORD; set both"),
+        (None, None, Some(_)) => usage("PROMETHEUS_PASSWORD is set without PROMETHEUS_USER; set both"),
+    }
 }
 
 /// What a source needs to be let in.
@@ -225,7 +253,7 @@ fn bounds(plan: &Plan, given: &[f64]) -> Vec<f64> {
 /// How the plan's source keeps time.
 fn pace(source: &PlanSource) -> Pace {
     match source {
-        PlanSource::Prometheus(_) | PlanSource::Scrape(_) => Pace::default(),
+        PlanSource::Prometheus(_) | PlanSource::Scrape(_) | PlanSource::Recorded(_) => Pace::default(),
         PlanSource::Datadog(_) => metrics::Datadog::PACE,
         PlanSource::NewRelic(_) => metrics::NewRelic::PACE,
         PlanSource::CloudWatch(_) => metrics::CloudWatch::PACE,

@@ -37,8 +37,8 @@ pub use schema::schema;
 pub use sections::{
     Action, Approver, Backend, Canary, Channel, Check, CloudWatch, Datadog, Decisions, Driver, ErrorRate,
     Gate, GatewayApi, Gauge, Haproxy, Ids, Istio, Judgement, Limits, Memory, Metrics, NewRelic, Nginx,
-    Notify, P95, Phases, Preview, Production, Prometheus, Proof, Region, ReplicaRatio, Require, Rollback,
-    Scrape, ServiceSelector, Source, Step, Sticky, Throughput, Traffic, UserId, Windows,
+    Notify, P95, Phases, Preview, Production, Prometheus, Proof, Recorded, Region, ReplicaRatio, Require,
+    Rollback, Scrape, ServiceSelector, Source, Step, Sticky, Throughput, Traffic, UserId, Windows,
 };
 pub use units::Quantity;
 

@@ -86,6 +86,39 @@ fn a_time_or_a_version_alone_is_not_enough_to_judge_by() {
 }
 
 #[test]
+fn two_ways_to_sign_in_or_half_of_one_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let plan = folder.path().join("plan.yml");
+    fs::write(
+        &plan,
+        format!("{METERED}  prometheus: {{ url: \"http://127.0.0.1:9\" }}\n"),
+    )
+    .unwrap();
+    for (variables, expected) in [
+        (
+            &[("PROMETHEUS_TOKEN", "s3cret"), ("PROMETHEUS_USER", "me")][..],
+            "PROMETHEUS_TOKEN is set beside PROMETHEUS_USER or PROMETHEUS_PASSWORD",
+        ),
+        (
+            &[("PROMETHEUS_USER", "me")],
+            "PROMETHEUS_USER is set without PROMETHEUS_PASSWORD",
+        ),
+        (
+            &[("PROMETHEUS_PASSWORD", "s3cret")],
+            "PROMETHEUS_PASSWORD is set without PROMETHEUS_USER",
+        ),
+    ] {
+        let mut command = binary("verify-health");
+        command.arg("--plan").arg(&plan).envs(variables.iter().copied());
+        command.args(["check", "--since", "2026-11-23T10:00:00Z"]);
+        command.args(["--candidate-version", "v2", "--stable-version", "v1"]);
+        let (code, _, err) = answer(&mut command);
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains(expected) && !err.contains("s3cret"), "{err}");
+    }
+}
+
+#[test]
 fn without_a_readable_plan_every_verb_names_the_file_and_exits_2() {
     let folder = TempDir::new().unwrap();
     let secret = folder.path().join("secret.yml");

@@ -1,5 +1,6 @@
 //! Metric sources on a faked wire: what they ask, and what they say of every bad answer.
 
+mod access;
 mod cloudwatch;
 mod datadog;
 mod new_relic;

@@ -165,7 +165,8 @@ async fn twenty_checks_along_the_way_say_what_one_watcher_says_all_along() {
         let source = Source::new(&server.url, "version", &shop(), "v1", candidate, timeout).unwrap();
         let record = record(candidate);
         let settings = Settings {
-            planned: record.ladder.duration().saturating_mul(2),
+            // Twice the steps, and two weeks for gates, nights and pauses.
+            planned: record.ladder.duration().saturating_mul(2) + SignedDuration::from_hours(14 * 24),
             throughput: Some(Throughput {
                 below_stable: 0.1,
                 level: Level::Rollback,

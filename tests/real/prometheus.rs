@@ -202,6 +202,107 @@ async fn a_plan_that_does_not_fit_is_told_what_there_is() {
     );
 }
 
+/// Eight hours of CPU seconds of both versions and of a third, a process of each, every 15 s.
+fn busy_processes(begin: i64) -> String {
+    let mut text = "# TYPE cpu_seconds counter\n".to_owned();
+    for (version, each) in [("v1", 3), ("v2", 6), ("v3", 9)] {
+        for sample in 0..=8 * 240 {
+            let (count, time) = (sample * each, begin + sample * 15);
+            let _ = writeln!(
+                text,
+                "cpu_seconds_total{{version=\"{version}\",pod=\"{version}-a\"}} {count} {time}"
+            );
+        }
+    }
+    text + "# EOF\n"
+}
+
+#[tokio::test]
+async fn a_gauge_may_be_an_expression_and_is_the_same_in_pieces() {
+    let (Some(program), Some(promtool)) = (require("prometheus"), require("promtool")) else {
+        return;
+    };
+    let begin = 1_790_000_000;
+    let server = servers::Prometheus::holding(&program, &promtool, &busy_processes(begin));
+    let source = |gauge: &str| {
+        let measures = rollgate::providers::metrics::Measures {
+            gauges: vec![gauge.to_owned()],
+            ..shop()
+        };
+        let source = Prometheus::new(
+            &server.url,
+            "version",
+            &measures,
+            "v1",
+            "v2",
+            Duration::from_secs(5),
+        );
+        source.expect("a source")
+    };
+    let at = |second: i64| Timestamp::from_second(begin + second).expect("a time");
+    let cpu = source("sum by (version, pod) (rate(cpu_seconds_total[1m]))");
+    let (from, to) = (60, 8 * 3600);
+    let whole = cpu.samples(at(from), at(to)).await.unwrap().gauges.remove(0);
+
+    // One process of each of the two versions; the third version is nobody's.
+    let shape: Vec<_> = whole
+        .iter()
+        .map(|series| (series.side, series.instance.as_str(), series.key.as_str()))
+        .collect();
+    assert_eq!(
+        shape,
+        [
+            (Side::Stable, "v1-a", r#"{pod="v1-a",version="v1"}"#),
+            (Side::Candidate, "v2-a", r#"{pod="v2-a",version="v2"}"#)
+        ]
+    );
+    for (series, expected) in whole.iter().zip([0.2, 0.4]) {
+        assert_eq!(series.points.len(), 8 * 240 - 4);
+        assert!(
+            series
+                .points
+                .iter()
+                .all(|(time, value)| { time.as_second() % 15 == 0 && (value - expected).abs() < 1e-9 })
+        );
+    }
+
+    // Pieces of odd lengths, among them some that hold no moment of the grid.
+    let mut pieces = vec![Vec::new(); whole.len()];
+    let mut start = from;
+    for length in [7, 4, 15, 31, 3600, 12_345, 1, 86_400] {
+        let end = (start + length).min(to);
+        let samples = cpu.samples(at(start), at(end)).await.unwrap().gauges.remove(0);
+        for series in samples {
+            let place = whole
+                .iter()
+                .position(|known| known.key == series.key)
+                .expect("a known one");
+            pieces[place].extend(series.points);
+        }
+        start = end;
+    }
+    assert_eq!(
+        pieces,
+        whole.into_iter().map(|series| series.points).collect::<Vec<_>>()
+    );
+
+    let blind = source("sum(rate(cpu_seconds_total[1m]))");
+    let text = said(&blind.samples(at(from), at(120)).await.unwrap_err(), &server.url);
+    assert!(
+        text.ends_with(
+            "{} has no version label version; keep it, and what tells the processes apart: by (version, instance)"
+        ),
+        "{text}"
+    );
+    let broken = source("rate(cpu_seconds_total)");
+    let text = said(&broken.samples(at(from), at(120)).await.unwrap_err(), &server.url);
+    assert!(
+        text.contains("ask http://SERVER for rate(cpu_seconds_total) from ")
+            && text.contains("it answered 400 Bad Request: bad_data: "),
+        "{text}"
+    );
+}
+
 /// Nanoseconds that this thread has been on a processor.
 fn cpu() -> Duration {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();

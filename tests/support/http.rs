@@ -37,6 +37,8 @@ pub(crate) enum Reply {
     Cut { body: Vec<u8>, at: usize },
     /// Send so many bytes of the body, then neither go on nor close.
     Stall { body: Vec<u8>, at: usize },
+    /// Send blanks for as long as the client reads.
+    Endless,
 }
 
 impl Reply {
@@ -180,6 +182,12 @@ fn write(mut stream: &TcpStream, reply: Reply) -> std::io::Result<()> {
         Reply::Stall { body, at } => {
             send(200, &[], body.len(), &body[..at])?;
             wait(stream)
+        }
+        Reply::Endless => {
+            send(200, &[], 2 << 30, b"")?;
+            loop {
+                stream.write_all(&[b' '; 1 << 16])?;
+            }
         }
         Reply::Hang => wait(stream),
     }

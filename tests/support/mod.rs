@@ -10,6 +10,7 @@ pub(crate) mod pages;
 pub(crate) mod servers;
 pub(crate) mod strace;
 pub(crate) mod team;
+pub(crate) mod tls;
 pub(crate) mod tool;
 pub(crate) mod world;
 

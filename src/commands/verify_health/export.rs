@@ -135,7 +135,7 @@ fn of_prometheus(plan: &Plan, args: &Args) -> anyhow::Result<String> {
     } = args;
     let of_plan = match &plan.metrics.source {
         Source::Prometheus(source) => Some(source.version_label.as_str()),
-        Source::Scrape(_) => None,
+        Source::Scrape(_) | Source::Recorded(_) => None,
         Source::Datadog(_) | Source::NewRelic(_) | Source::CloudWatch(_) => {
             return Err(Usage(format!(
                 "the plan's metrics come from {}, whose queries Prometheus cannot ask; what fits a Datadog is \
@@ -198,6 +198,7 @@ fn monitors(plan: &Plan, to: &str) -> anyhow::Result<String> {
         }
         Source::Prometheus(_) => "a Prometheus",
         Source::Scrape(_) => "pages",
+        Source::Recorded(_) => "a recorded file",
         source @ (Source::NewRelic(_) | Source::CloudWatch(_)) => hosted(source),
     };
     Err(Usage(format!(
@@ -212,6 +213,6 @@ fn hosted(source: &Source) -> &'static str {
         Source::Datadog(_) => "Datadog",
         Source::NewRelic(_) => "New Relic",
         Source::CloudWatch(_) => "CloudWatch",
-        Source::Prometheus(_) | Source::Scrape(_) => "the service itself",
+        Source::Prometheus(_) | Source::Scrape(_) | Source::Recorded(_) => "the service itself",
     }
 }

@@ -233,6 +233,88 @@ impl Metrics for Late {
     }
 }
 
+/// Everything that a source can tell: two processes of each version, one that begins anew, gets lost and comes back;
+/// groups, latency, a check, a gauge, and a number that is none. The candidate gets bad in the end.
+struct Everything;
+
+impl Everything {
+    fn series(side: Side, instance: &str, group: &str, points: Vec<(Timestamp, f64)>) -> Series {
+        Series {
+            key: format!("{instance} {group}"),
+            instance: instance.to_owned(),
+            side,
+            group: group.to_owned(),
+            points,
+            ..Series::default()
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Metrics for Everything {
+    async fn samples(&self, from: Timestamp, to: Timestamp) -> anyhow::Result<Samples> {
+        let grid: Vec<i64> = (-20..1000)
+            .map(|nth| nth * 15 - 4)
+            .filter(|second| from < at(*second) && at(*second) <= to)
+            .collect();
+        let mut samples = Samples {
+            checks: vec![rollgate_domain::analysis::CheckSamples::default()],
+            gauges: vec![Vec::new()],
+            ..Samples::default()
+        };
+        for (side, name) in [(Side::Stable, "s"), (Side::Candidate, "c")] {
+            for nth in 0..2 {
+                let instance = format!("{name}{nth}");
+                let lost = |second: i64| nth == 1 && (3000..3100).contains(&second);
+                let seen = grid.iter().copied().filter(|second| !lost(*second));
+                // Counted since the process began; the second one began anew.
+                let since = |second: i64| second - if nth == 1 && second > 4000 { 4000 } else { -900 };
+                let count = |per_minute: i64| -> Vec<(Timestamp, f64)> {
+                    let count = |second| (since(second) * per_minute / 60) as f64;
+                    seen.clone().map(|second| (at(second), count(second))).collect()
+                };
+                for (group, rate) in [("cart", 900), ("search", 3000), ("", 60)] {
+                    samples
+                        .requests
+                        .push(Self::series(side, &instance, group, count(rate)));
+                    let bad = |second: i64| {
+                        let late = (second - 5400).max(0) * i64::from(side == Side::Candidate);
+                        ((since(second) * rate / 100 + late * rate) / 600) as f64
+                    };
+                    let errors = seen.clone().map(|second| (at(second), bad(second))).collect();
+                    samples.errors.push(Self::series(side, &instance, group, errors));
+                }
+                samples.latency.push(rollgate_domain::analysis::Histogram {
+                    key: instance.clone(),
+                    instance: instance.clone(),
+                    side,
+                    points: count(3960)
+                        .into_iter()
+                        .map(|(time, all)| {
+                            let known = [(0.1, (all * 0.5).floor()), (0.25, (all * 0.96).floor())];
+                            (time, rollgate_domain::analysis::Distribution::new(all, known))
+                        })
+                        .collect(),
+                    ..rollgate_domain::analysis::Histogram::default()
+                });
+                let check = &mut samples.checks[0];
+                check.good.push(Self::series(side, &instance, "", count(99)));
+                check.total.push(Self::series(side, &instance, "", count(100)));
+                let gauge = seen.clone().map(|second| {
+                    let odd = second == 26 * 15 - 4 && nth == 0;
+                    (at(second), if odd { f64::NAN } else { (second % 7) as f64 })
+                });
+                samples.gauges[0].push(Self::series(side, &instance, "", gauge.collect()));
+            }
+        }
+        Ok(samples)
+    }
+
+    fn has_past(&self) -> bool {
+        true
+    }
+}
+
 #[tokio::test]
 async fn a_pod_that_is_always_told_late_is_counted_in_the_next_look() {
     let mut record = record();
@@ -259,5 +341,114 @@ async fn a_pod_that_is_always_told_late_is_counted_in_the_next_look() {
         assert!(counted >= 100.0 * (1800.0 - 30.0), "{lag}: {counted}");
         let complete = looks.iter().filter(|look| look.candidate.complete).count();
         assert!(complete >= 115, "{lag}: {complete}");
+    }
+}
+
+fn everything_is_judged() -> Settings {
+    Settings {
+        by_group: true,
+        slow: Some(rollgate_domain::analysis::SlowLimits {
+            above_stable: 0.2,
+            critical: Some(0.25),
+            warning: None,
+        }),
+        gauges: vec![rollgate_domain::analysis::GaugeLimits {
+            name: "pool".to_owned(),
+            unit: rollgate_domain::analysis::GaugeUnit::Plain,
+            critical: Some(90.0),
+            warning: Some(5.0),
+        }],
+        checks: vec![rollgate_domain::analysis::Check {
+            name: "login".to_owned(),
+            at_least: None,
+            level: rollgate_domain::analysis::Level::Warning,
+        }],
+        ..Settings::default()
+    }
+}
+
+/// What is written down of each look while it is judged, and the verdicts.
+async fn watched(metrics: &dyn Metrics) -> (Vec<Sample>, Vec<Verdict>) {
+    let record = record();
+    let mut watcher = Watcher::new(metrics, everything_is_judged(), &record, at(0));
+    watcher.begin_step(at(0), Some(half()));
+    let (mut samples, mut verdicts) = (Vec::new(), Vec::new());
+    for look in 1..=400 {
+        let now = at(look * 15 + 2);
+        verdicts.push(watcher.look(now).await);
+        samples.extend(watcher.take_samples(&record, now));
+    }
+    (samples, verdicts)
+}
+
+#[tokio::test]
+async fn a_recorded_file_gives_the_verdicts_that_were_given() {
+    let (samples, verdicts) = watched(&Everything).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("samples.jsonl");
+    let lines = |samples: &[Sample]| -> String {
+        let lines = samples
+            .iter()
+            .map(|sample| serde_json::to_string(sample).unwrap() + "\n");
+        lines.collect()
+    };
+    // A second run counts the past anew, and is killed while it writes.
+    let text = lines(&samples[..250]) + &lines(&samples) + "{\"rollout\":";
+    std::fs::write(&file, text).unwrap();
+    let recorded = crate::providers::metrics::Recorded::read(&file).unwrap();
+    let (again, verdicts_again) = watched(&recorded).await;
+
+    for (before, after) in samples.iter().zip(&again) {
+        assert_eq!(before, after);
+    }
+    assert_eq!(samples.len(), again.len());
+    assert_eq!(verdicts, verdicts_again);
+    let outcomes: std::collections::BTreeSet<_> = verdicts
+        .iter()
+        .map(|verdict| format!("{:?}", verdict.outcome))
+        .collect();
+    assert!(outcomes.len() > 1, "{outcomes:?}");
+    // What the source told was there to be lost.
+    let looks = || samples.iter().map(|sample| &sample.look);
+    assert!(looks().any(|look| !look.candidate.complete && look.candidate.requests > 0.0));
+    assert!(looks().any(|look| look.dropped > 0));
+    assert!(looks().any(|look| !look.stable.restarts.is_empty()));
+    assert!(looks().any(|look| look.candidate.groups.contains_key("cart")));
+    assert!(looks().all(|look| !look.candidate.latency.is_empty() && !look.candidate.checks.is_empty()));
+}
+
+#[test]
+fn a_line_that_is_no_look_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("samples.jsonl");
+    let line = |rollout: &str| {
+        let look = Look::of_counts(0, at(15), Counts::default(), Counts::default());
+        format!(
+            "{{\"rollout\":\"{rollout}\",\"look\":{}}}\n",
+            serde_json::to_string(&look).unwrap()
+        )
+    };
+    let place = file.display();
+    for (text, expected) in [
+        (String::new(), format!("{place}: there is no look in it")),
+        (
+            line("a") + "nonsense\n" + &line("a"),
+            format!("{place}:2: not a look: expected ident"),
+        ),
+        (
+            line("a") + "{}\n",
+            format!("{place}:2: not a look: missing field `rollout`"),
+        ),
+        (
+            line("a") + &line("b"),
+            format!("{place}:2: of rollout b, and the lines before are of a"),
+        ),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let error = crate::providers::metrics::Recorded::read(&file)
+            .err()
+            .expect("an error");
+        let error = format!("{error:#}");
+        assert!(error.starts_with(&expected), "{error}");
     }
 }

@@ -1,6 +1,11 @@
 //! Counters and their source.
 
+use std::collections::BTreeMap;
 use std::iter;
+
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
+};
 
 use super::Complaints;
 use crate::plan::{
@@ -9,7 +14,14 @@ use crate::plan::{
     wrong::{Wrong, list},
 };
 
-const SOURCES: [&str; 5] = ["prometheus", "scrape", "datadog", "new-relic", "cloudwatch"];
+const SOURCES: [&str; 6] = [
+    "prometheus",
+    "scrape",
+    "recorded",
+    "datadog",
+    "new-relic",
+    "cloudwatch",
+];
 
 /// `backends` is none when they are wrong themselves: then pages are not compared with them.
 pub(super) fn metrics_of(
@@ -23,14 +35,19 @@ pub(super) fn metrics_of(
         datadog,
         new_relic,
         cloudwatch,
+        recorded,
         requests,
         errors,
         latency,
         memory,
     } = file;
+    if let Some(prometheus) = &prometheus {
+        check_headers(&prometheus.headers, complaints);
+    }
     let named = iter::empty()
         .chain(prometheus.map(|it| ("prometheus", Source::Prometheus(it))))
         .chain(scrape.map(|it| ("scrape", Source::Scrape(scrape_of(it, backends, complaints)))))
+        .chain(recorded.map(|it| ("recorded", Source::Recorded(it))))
         .chain(datadog.map(|it| ("datadog", Source::Datadog(it))))
         .chain(new_relic.map(|it| ("new-relic", Source::NewRelic(it))))
         .chain(cloudwatch.map(|it| ("cloudwatch", Source::CloudWatch(it))));
@@ -49,7 +66,7 @@ pub(super) fn metrics_of(
         }
     };
     match &source {
-        Source::Prometheus(_) | Source::Scrape(_) => {}
+        Source::Prometheus(_) | Source::Scrape(_) | Source::Recorded(_) => {}
         Source::Datadog(Datadog { latency_bounds, .. })
         | Source::NewRelic(NewRelic { latency_bounds, .. })
         | Source::CloudWatch(CloudWatch { latency_bounds, .. }) => {
@@ -81,9 +98,42 @@ fn check_bounds(source: &str, bounds: &[f64], complaints: &mut Complaints<'_>) {
     }
 }
 
+/// Headers that can be sent, and tell no secret.
+fn check_headers(headers: &BTreeMap<String, String>, complaints: &mut Complaints<'_>) {
+    for (name, value) in headers {
+        let path = Path::of("metrics.prometheus.headers").key(name);
+        let Ok(header) = name.parse::<HeaderName>() else {
+            let place = complaints.root.key_place_of(&path);
+            let message = "expected the name of a header, such as `X-Scope-OrgID`".to_owned();
+            complaints.push(Wrong {
+                path,
+                ..Wrong::at(place, message)
+            });
+            continue;
+        };
+        if [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(&header) {
+            let place = complaints.root.key_place_of(&path);
+            let message = "found a secret, expected none in a plan".to_owned();
+            let hint =
+                "set `PROMETHEUS_TOKEN`, or `PROMETHEUS_USER` and `PROMETHEUS_PASSWORD`, in the environment";
+            complaints.push(Wrong {
+                path,
+                ..Wrong::at(place, message).hint(hint)
+            });
+        } else if [HOST, CONTENT_TYPE, CONTENT_LENGTH].contains(&header) {
+            complaints.add(path, "rollgate sets this header itself".to_owned());
+        } else if HeaderValue::from_str(value).is_err() {
+            complaints.add(
+                path,
+                "found a control character, expected one line of text".to_owned(),
+            );
+        }
+    }
+}
+
 fn scrape_of(file: ScrapeFile, backends: Option<&[String; 2]>, complaints: &mut Complaints<'_>) -> Scrape {
     let here = || Path::of("metrics.scrape.pages");
-    let pages: std::collections::BTreeMap<_, Vec<_>> = file
+    let pages: BTreeMap<_, Vec<_>> = file
         .pages
         .into_iter()
         .map(|(backend, pages)| (backend, pages.into_iter().map(|page| page.0).collect()))

@@ -1,12 +1,13 @@
 //! Which counters judge, and who is asked for them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use reqwest::Url;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::plan::units::{Address, Label, LabelKey, Maybe, Name, Selector, Unit as _, Words, Written};
+use crate::plan::units::{Address, File, Label, LabelKey, Maybe, Name, Selector, Unit as _, Words, Written};
 
 /// Where the two counters come from that judge the candidate.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +19,7 @@ pub struct Metrics {
     pub errors: String,
     /// Selector of the histogram of how long requests take, by its base name.
     pub latency: Option<String>,
-    /// Selector of the gauge of a process's memory, in bytes.
+    /// The gauge of a process's memory, in bytes: a selector, or where a Prometheus is asked an expression.
     pub memory: Option<String>,
 }
 
@@ -30,6 +31,7 @@ pub enum Source {
     Datadog(Datadog),
     NewRelic(NewRelic),
     CloudWatch(CloudWatch),
+    Recorded(Recorded),
 }
 
 /// A Prometheus, or anything that answers like one.
@@ -47,6 +49,14 @@ pub struct Prometheus {
     /// `shift-traffic start`. Default: `version`.
     #[serde(with = "Label", default = "version_label")]
     pub version_label: String,
+    /// Sent with every request, such as the tenant of Thanos or Mimir: `X-Scope-OrgID: shop`. Nothing secret: that is
+    /// in the environment, as `PROMETHEUS_TOKEN`, or `PROMETHEUS_USER` and `PROMETHEUS_PASSWORD`. Default: none.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// A file with the certificates (PEM) of the authority that has signed the server's; then no other is trusted.
+    /// Default: those that the machine trusts.
+    #[serde(default, with = "Maybe::<File>")]
+    pub ca: Option<PathBuf>,
 }
 
 fn version_label() -> String {
@@ -184,6 +194,19 @@ pub struct Scrape {
     pub pages: BTreeMap<String, Vec<Url>>,
 }
 
+/// What a run has left, to be judged again: not for a rollout.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the key `file`"
+)]
+pub struct Recorded {
+    /// The `samples.jsonl` of one rollout: of one run's artifact, or of several runs, one after the other.
+    #[serde(with = "File")]
+    pub file: PathBuf,
+}
+
 /// The two counters that judge the candidate, and who is asked for them.
 #[derive(Deserialize, JsonSchema)]
 #[serde(
@@ -191,7 +214,7 @@ pub struct Scrape {
     rename_all = "kebab-case",
     expecting = "a mapping with `requests`, `errors` and a source"
 )]
-#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }, { "required": ["datadog"] }, { "required": ["new-relic"] }, { "required": ["cloudwatch"] }]))]
+#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }, { "required": ["recorded"] }, { "required": ["datadog"] }, { "required": ["new-relic"] }, { "required": ["cloudwatch"] }]))]
 pub(in crate::plan) struct MetricsFile {
     /// A Prometheus, or anything that answers like one.
     #[serde(default)]
@@ -202,6 +225,10 @@ pub(in crate::plan) struct MetricsFile {
     #[serde(default)]
     #[schemars(with = "ScrapeFile")]
     pub(in crate::plan) scrape: Option<ScrapeFile>,
+    /// What a run has left, for `verify-health replay`, `compare` and `check --now` without the source that was asked.
+    #[serde(default)]
+    #[schemars(with = "Recorded")]
+    pub(in crate::plan) recorded: Option<Recorded>,
     /// Datadog. `requests`, `errors` and all the rest are then metrics with their tags alone, such as
     /// `trace.rack.request.hits{service:shop-api}`.
     #[serde(default)]
@@ -227,7 +254,8 @@ pub(in crate::plan) struct MetricsFile {
     /// judged.
     #[serde(default, with = "Maybe::<Selector>")]
     pub(in crate::plan) latency: Option<String>,
-    /// The gauge of a process's memory, in bytes. Default: memory is not judged.
+    /// The gauge of a process's memory, in bytes: a Prometheus selector, or where a Prometheus is asked any expression
+    /// whose series keep the version label. Default: memory is not judged.
     #[serde(default, with = "Maybe::<Selector>")]
     pub(in crate::plan) memory: Option<String>,
 }

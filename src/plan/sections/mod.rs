@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 pub use decisions::Decisions;
 pub use judgement::{Action, Check, ErrorRate, Gauge, Judgement, Limits, Memory, P95, Proof, Throughput};
-pub use metrics::{CloudWatch, Datadog, Metrics, NewRelic, Prometheus, Region, Scrape, Source};
+pub use metrics::{CloudWatch, Datadog, Metrics, NewRelic, Prometheus, Recorded, Region, Scrape, Source};
 pub(super) use metrics::{MetricsFile, ScrapeFile};
 pub(super) use people::WindowsFile;
 pub use people::{Approver, Windows};
@@ -69,7 +69,7 @@ pub(super) struct File {
     #[schemars(with = "Preview")]
     pub(super) preview: Option<Preview>,
     /// The two counters that judge the candidate, and who is asked for them: exactly one of `prometheus`,
-    /// `scrape`, `datadog`, `new-relic` and `cloudwatch`.
+    /// `scrape`, `recorded`, `datadog`, `new-relic` and `cloudwatch`.
     pub(super) metrics: MetricsFile,
     /// What a version must never exceed.
     #[serde(default)]

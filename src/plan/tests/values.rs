@@ -330,3 +330,40 @@ fn a_header_with_a_blank() {
        |                   ^
     ");
 }
+
+#[test]
+fn a_header_that_tells_a_secret() {
+    assert_snapshot!(refusal(&but(
+        "{ url",
+        "{ headers: { authorization: Bearer x }, url"
+    )), @r#"
+    plan.yml:7:28: metrics.prometheus.headers.authorization: found a secret, expected none in a plan
+      |
+    7 |   prometheus: { headers: { authorization: Bearer x }, url: "http://prometheus:9090" }
+      |                            ^
+    hint: set `PROMETHEUS_TOKEN`, or `PROMETHEUS_USER` and `PROMETHEUS_PASSWORD`, in the environment
+    "#);
+}
+
+#[test]
+fn headers_that_cannot_be_sent() {
+    assert_snapshot!(refusal(&but(
+        "{ url",
+        "{ headers: { X Scope: a, Host: b, X-Scope: \"a\\nb\" }, url"
+    )), @r#"
+    plan.yml:7:28: metrics.prometheus.headers.X Scope: expected the name of a header, such as `X-Scope-OrgID`
+      |
+    7 |   prometheus: { headers: { X Scope: a, Host: b, X-Scope: "a\nb" }, url: "http://prometheus:9090" }
+      |                            ^
+
+    plan.yml:7:46: metrics.prometheus.headers.Host: rollgate sets this header itself
+      |
+    7 |   prometheus: { headers: { X Scope: a, Host: b, X-Scope: "a\nb" }, url: "http://prometheus:9090" }
+      |                                              ^
+
+    plan.yml:7:58: metrics.prometheus.headers.X-Scope: found a control character, expected one line of text
+      |
+    7 |   prometheus: { headers: { X Scope: a, Host: b, X-Scope: "a\nb" }, url: "http://prometheus:9090" }
+      |                                                          ^
+    "#);
+}

@@ -71,7 +71,7 @@ impl Metrics for Ahead<'_> {
 }
 
 /// The points with `from < t <= to`, of the series that have some.
-fn part(samples: &Samples, from: Timestamp, to: Timestamp) -> Samples {
+pub(super) fn part(samples: &Samples, from: Timestamp, to: Timestamp) -> Samples {
     let Samples {
         requests,
         errors,

@@ -9,6 +9,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 
+use super::Access;
+
 /// How much of a foreign text a message repeats, in characters.
 const QUOTED: usize = 200;
 
@@ -19,17 +21,26 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
 }
 
+/// No connection, because the server's certificate is signed by nobody who is trusted.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection: its certificate is not accepted ({0})")]
+pub(super) struct Distrusted(String);
+
 /// A client that gives up `timeout` after the start of a request, body included.
 pub(super) fn client(timeout: Duration) -> Result<Client> {
+    client_with(timeout, &Access::default())
+}
+
+/// The same, for a server that wants more than that.
+pub(super) fn client_with(timeout: Duration, access: &Access) -> Result<Client> {
     // reqwest is built without a TLS provider of its own; if there is one already, it stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+    let client = Client::builder()
         .timeout(timeout)
         // A redirect here is a login page or a wrong address: better named than followed.
         .redirect(redirect::Policy::none())
-        .user_agent(concat!("rollgate/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .context("make an HTTP client")
+        .user_agent(concat!("rollgate/", env!("CARGO_PKG_VERSION")));
+    access.apply(client)?.build().context("make an HTTP client")
 }
 
 /// The address of an HTTP server.
@@ -94,6 +105,9 @@ fn cause(error: &reqwest::Error, timeout: Duration, got: Option<usize>) -> anyho
         root = source;
     }
     if error.is_connect() && !error.is_timeout() {
+        if let Some(certificate) = certificate(error) {
+            return certificate;
+        }
         return anyhow!("no connection ({root}); check the address and that it runs");
     }
     match (error.is_timeout(), got) {
@@ -106,7 +120,43 @@ fn cause(error: &reqwest::Error, timeout: Duration, got: Option<usize>) -> anyho
     }
 }
 
+/// What is wrong with the server's certificate, if that is why there is no connection.
+fn certificate(error: &reqwest::Error) -> Option<anyhow::Error> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(mut here) = cause {
+        // An error of input and output does not give the one that it holds as its source.
+        while let Some(held) = here
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+        {
+            here = held;
+        }
+        if let Some(error @ rustls::Error::InvalidCertificate(why)) = here.downcast_ref() {
+            let distrusted = anyhow::Error::new(Distrusted(error.to_string()));
+            return Some(match why {
+                // The latter: an authority of the same name is trusted, with another key.
+                rustls::CertificateError::UnknownIssuer | rustls::CertificateError::BadSignature => {
+                    distrusted
+                }
+                rustls::CertificateError::NotValidForName
+                | rustls::CertificateError::NotValidForNameContext { .. } => {
+                    anyhow!("{distrusted}; check the host of the address")
+                }
+                _ => anyhow!("{distrusted}; renew it, or check this machine's clock"),
+            });
+        }
+        cause = here.source();
+    }
+    None
+}
+
 impl Reply {
+    /// When it wants to be asked again, in its own words.
+    pub(super) fn retry_after(&self) -> Option<String> {
+        let value = self.headers.get(header::RETRY_AFTER)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }
+
     /// A header as text.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         let value = self.headers.get(name)?;
@@ -120,6 +170,11 @@ impl Reply {
 
     /// The same of a server that is told `keys`.
     pub(super) fn refusal_of(&self, said: &str, keys: &str) -> anyhow::Error {
+        self.refusal_to(said, &format!("check {keys}"))
+    }
+
+    /// The same, where one has to `prove` otherwise who asks.
+    pub(super) fn refusal_to(&self, said: &str, prove: &str) -> anyhow::Error {
         let check = match self.status.as_u16() {
             300..=399 => format!(
                 "; it sends us to {}",
@@ -127,7 +182,7 @@ impl Reply {
                     .as_deref()
                     .unwrap_or("nowhere")
             ),
-            401 | 403 => format!("; check {keys}"),
+            401 | 403 => format!("; {prove}"),
             404 | 405 => "; check the path of the address".into(),
             _ => String::new(),
         };

@@ -4,6 +4,7 @@
 //! or extrapolated here, the analysis takes the differences. An answer that is late, cut off, partial
 //! or not of the documented form is an error, never an empty answer: silence is not health.
 
+mod access;
 mod ahead;
 mod cloudwatch;
 mod datadog;
@@ -13,26 +14,31 @@ mod http;
 mod intervals;
 mod measured;
 mod new_relic;
+mod pause;
 mod pretended;
 mod prometheus;
+mod recorded;
 mod scrape;
 mod selector;
 mod selectors;
 mod series;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::analysis::Samples;
 use secrecy::SecretString;
 
+pub use access::{Access, Credentials};
 pub use ahead::Ahead;
 pub use cloudwatch::{CloudWatch, Credentials as AwsCredentials, Place as CloudWatchPlace};
 pub use datadog::{Datadog, Keys as DatadogKeys, Tags as DatadogTags};
 pub use new_relic::{NewRelic, Place as NewRelicPlace};
 pub use pretended::Pretended;
 pub use prometheus::Prometheus;
+pub use recorded::Recorded;
 pub use scrape::Scrape;
 pub use selector::{BadSelector, Selector};
 
@@ -101,10 +107,16 @@ pub enum Source {
         api_key: SecretString,
         app_key: SecretString,
     },
-    /// The server's root address, and the label by which its series tell the versions apart.
-    Prometheus { url: String, version_label: String },
+    /// The server's root address, the label by which its series tell the versions apart, and how it is reached.
+    Prometheus {
+        url: String,
+        version_label: String,
+        access: Access,
+    },
     /// Addresses of `/metrics` pages, one per instance, by backend.
     Scrape { pages: BTreeMap<String, Vec<String>> },
+    /// The `samples.jsonl` of a run.
+    Recorded { file: PathBuf },
 }
 
 /// How a hosted source keeps time.
@@ -155,7 +167,7 @@ pub struct Release<'a> {
 ///
 /// # Errors
 ///
-/// An address is none, the two sides cannot be told apart, or a backend has no page.
+/// An address is none, the two sides cannot be told apart, a backend has no page, or a recorded file is none.
 pub fn connect(
     source: &Source,
     measures: &Measures,
@@ -235,14 +247,21 @@ pub fn connect(
             [stable.version, candidate.version],
             datadog::TIMEOUT,
         )?),
-        Source::Prometheus { url, version_label } => Box::new(Prometheus::new(
+        Source::Prometheus {
             url,
             version_label,
-            measures,
-            stable.version,
-            candidate.version,
-            prometheus::TIMEOUT,
-        )?),
+            access,
+        } => {
+            let source = Prometheus::new(
+                url,
+                version_label,
+                measures,
+                stable.version,
+                candidate.version,
+                prometheus::TIMEOUT,
+            )?;
+            Box::new(source.reached_by(access)?)
+        }
         Source::Scrape { pages } => Box::new(Scrape::new(
             pages,
             measures,
@@ -250,5 +269,6 @@ pub fn connect(
             candidate.backend,
             scrape::TIMEOUT,
         )?),
+        Source::Recorded { file } => Box::new(Recorded::read(file)?),
     })
 }

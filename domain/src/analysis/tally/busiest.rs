@@ -18,6 +18,8 @@ pub(super) struct Busiest {
     looks: u32,
     chosen: BTreeSet<String>,
     waiting: BTreeMap<String, f64>,
+    /// The source has joined the rest itself, as one that was recorded: then its names are the chosen ones.
+    told: bool,
 }
 
 impl Busiest {
@@ -28,6 +30,10 @@ impl Busiest {
         candidate: &mut BTreeMap<String, Counts>,
     ) {
         if stable.is_empty() && candidate.is_empty() {
+            return;
+        }
+        self.told |= stable.contains_key(REST) || candidate.contains_key(REST);
+        if self.told {
             return;
         }
         let mut here: BTreeMap<String, f64> = BTreeMap::new();
@@ -115,5 +121,17 @@ mod tests {
             look(&mut busiest, &[("a", 5.0), ("b", 1.0)]),
             [("a".to_owned(), 5.0), ("b".to_owned(), 1.0)]
         );
+    }
+
+    #[test]
+    fn who_was_chosen_before_is_not_chosen_again() {
+        let mut busiest = Busiest::default();
+        for _ in 0..30 {
+            assert_eq!(look(&mut busiest, &[(REST, 9.0)]), [(REST.to_owned(), 9.0)]);
+        }
+        let names = [(REST, 1.0), ("a", 5.0), ("b", 3.0)];
+        let kept = names.map(|(name, requests)| (name.to_owned(), requests));
+        assert_eq!(look(&mut busiest, &names), kept);
+        assert_eq!(look(&mut busiest, &names[1..]), kept[1..]);
     }
 }

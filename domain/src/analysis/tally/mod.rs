@@ -61,6 +61,7 @@ pub struct Tally {
     last: BTreeMap<(Counter, Side, String), (Timestamp, f64)>,
     last_latency: BTreeMap<(Side, String), (Timestamp, Distribution)>,
     last_gauge: BTreeMap<(usize, Side, String), Timestamp>,
+    last_dropped: BTreeMap<(Counter, Side, String), Timestamp>,
     open: BTreeMap<u64, Open>,
     heard: Heard,
     busiest: Busiest,
@@ -86,6 +87,7 @@ impl Tally {
             last: BTreeMap::new(),
             last_latency: BTreeMap::new(),
             last_gauge: BTreeMap::new(),
+            last_dropped: BTreeMap::new(),
             open: BTreeMap::new(),
             heard: Heard::default(),
             busiest: Busiest::default(),
@@ -230,7 +232,11 @@ impl Tally {
                 continue;
             }
             if !is_count(value) {
-                self.drop_sample(time);
+                // What is told twice is left out once.
+                if self.last_dropped.get(&name).is_none_or(|seen| time > *seen) {
+                    self.last_dropped.insert(name.clone(), time);
+                    self.drop_sample(time);
+                }
                 continue;
             }
             let difference = match last {

@@ -1,10 +1,12 @@
 //! Prometheus, and what speaks its query API: Thanos, Mimir, VictoriaMetrics.
 //!
-//! Raw samples by an instant query of a range vector, never `rate()` or `increase()`, which extrapolate.
+//! Raw samples by an instant query of a range vector, never `rate()` or `increase()`, which extrapolate. Only a gauge may
+//! be an expression.
 //!
 //! Source: <https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries>
 
 mod answer;
+mod expression;
 mod native;
 mod probe;
 mod window;
@@ -20,11 +22,14 @@ use reqwest::{Client, RequestBuilder, Url};
 use rollgate_domain::analysis::{CheckSamples, Histogram, Samples, Series, Side};
 
 use self::answer::{NativePoint, Point, Range, Row};
+use self::expression::Gauge;
 use self::window::{pieces, range_query};
+use super::super::clock::Clock;
 use super::histogram::{Bucket, histograms};
+use super::pause::Pause;
 use super::selectors::Selectors;
 use super::series::{Labels, check_count, instance, key};
-use super::{Measures, Metrics, Selector, http};
+use super::{Access, Credentials, Measures, Metrics, Selector, http};
 
 /// A source that takes longer is not one to judge by; Prometheus itself stops at 2 min.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,7 +53,10 @@ pub struct Prometheus {
     plain: Selectors,
     /// Of the two versions only.
     narrowed: Selectors,
+    gauges: Vec<Gauge>,
     timeout: Duration,
+    access: Access,
+    pause: Pause,
 }
 
 /// Series under construction, by key.
@@ -104,8 +112,17 @@ impl Prometheus {
                 .narrowed(version_label, &[stable, candidate])
                 .with_context(|| format!("version label {version_label:?}"))
         };
-        let plain = Selectors::read(measures)?;
+        let gauges = measures.gauges.iter().map(|text| match text.parse() {
+            Ok(selector) => narrow("gauge", &selector).map(Gauge::Series),
+            // What is wrong with it the server says, when the plan is checked.
+            Err(_) => Ok(Gauge::Expression(text.clone())),
+        });
+        let plain = Selectors::read(&Measures {
+            gauges: Vec::new(),
+            ..measures.clone()
+        })?;
         Ok(Self {
+            gauges: gauges.collect::<Result<_>>()?,
             client: http::client(timeout)?,
             shown: http::shown(&root),
             root,
@@ -115,6 +132,22 @@ impl Prometheus {
             narrowed: plain.map(&narrow)?,
             plain,
             timeout,
+            access: Access::default(),
+            pause: Pause::new(Clock::system()),
+        })
+    }
+
+    /// The same source, for a server that wants more than its address.
+    ///
+    /// # Errors
+    ///
+    /// A header cannot be sent, or the certificate authority cannot be read.
+    pub fn reached_by(self, access: &Access) -> Result<Self> {
+        let client = http::client_with(self.timeout, access).context("Prometheus")?;
+        Ok(Self {
+            client,
+            access: access.clone(),
+            ..self
         })
     }
 
@@ -147,6 +180,10 @@ impl Prometheus {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Series>> {
+        Ok(self.named(self.found(selector, sort, from, to).await?))
+    }
+
+    fn named(&self, found: Vec<Found>) -> Vec<Series> {
         let by = self.narrowed.by.as_deref();
         let series = |Found { labels, side, points }| Series {
             key: key(&labels),
@@ -156,8 +193,7 @@ impl Prometheus {
             points,
             ..Series::default()
         };
-        let found = self.found(selector, sort, from, to).await?;
-        Ok(found.into_iter().map(series).collect())
+        found.into_iter().map(series).collect()
     }
 
     /// The classic histogram's buckets, or where there are none the native one.
@@ -224,8 +260,11 @@ impl Prometheus {
     }
 
     async fn gauges(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Vec<Series>>> {
-        let asked = self.narrowed.gauges.iter();
-        try_join_all(asked.map(|gauge| self.series(gauge, Sort::Gauge, from, to))).await
+        let asked = self.gauges.iter().map(async |gauge| match gauge {
+            Gauge::Series(selector) => self.series(selector, Sort::Gauge, from, to).await,
+            Gauge::Expression(text) => Ok(self.named(self.computed(text, from, to).await?)),
+        });
+        try_join_all(asked).await
     }
 
     async fn checks(&self, from: Timestamp, to: Timestamp) -> Result<Vec<CheckSamples>> {
@@ -324,11 +363,41 @@ impl Prometheus {
     }
 
     async fn fetch(&self, request: RequestBuilder) -> Result<Vec<u8>> {
-        let reply = http::fetch(request, MAX_ANSWER, self.timeout).await?;
-        if !reply.status.is_success() {
-            return Err(reply.refusal(&answer::complaint(&reply.body)));
+        self.pause.check()?;
+        let reply = http::fetch(self.access.sign(request), MAX_ANSWER, self.timeout).await;
+        let reply = reply.map_err(|error| self.name_authority(error))?;
+        if reply.status.is_success() {
+            return Ok(reply.body);
         }
-        Ok(reply.body)
+        let refusal = reply.refusal_to(&answer::complaint(&reply.body), self.prove());
+        Err(match self.pause.heed(&reply) {
+            Some(until) => anyhow!("{refusal}; it asks for a pause until {until:.0}"),
+            None => refusal,
+        })
+    }
+
+    /// What to check when the server does not believe who asks.
+    fn prove(&self) -> &'static str {
+        match self.access.credentials {
+            Some(Credentials::Token(_)) => "check PROMETHEUS_TOKEN",
+            Some(Credentials::User { .. }) => "check PROMETHEUS_USER and PROMETHEUS_PASSWORD",
+            None if !self.root.username().is_empty() => "check the user and password in the address",
+            None => "set PROMETHEUS_TOKEN, or PROMETHEUS_USER and PROMETHEUS_PASSWORD",
+        }
+    }
+
+    /// Says whose certificates are trusted, if the server's is signed by somebody else.
+    fn name_authority(&self, error: anyhow::Error) -> anyhow::Error {
+        if !error.is::<http::Distrusted>() {
+            return error;
+        }
+        match &self.access.ca {
+            Some(ca) => anyhow!(
+                "{error}; only the authority in {} is trusted, check that it has signed it",
+                ca.display()
+            ),
+            None => anyhow!("{error}; name its authority with `ca` in the plan"),
+        }
     }
 
     fn endpoint(&self, path: &[&str]) -> Url {
@@ -365,7 +434,8 @@ impl Metrics for Prometheus {
     }
 
     async fn probe(&self, now: Timestamp) -> Result<()> {
-        self.fits(now).await
+        self.fits(now).await?;
+        self.check_expressions(now).await
     }
 }
 

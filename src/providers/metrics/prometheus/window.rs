@@ -17,6 +17,19 @@ pub(super) fn pieces(from: Timestamp, to: Timestamp) -> impl Iterator<Item = (Ti
     })
 }
 
+/// What the server computes, it computes for each of these seconds: a gauge's usual grain. In a piece they are far
+/// fewer than the 11,000 that Prometheus gives of a series at most.
+pub(super) const STEP_S: i64 = 15;
+
+/// The first and the last moment of an absolute grid with `from < t <= to`: whoever asks in pieces, or again, is told
+/// the same.
+pub(super) fn moments(from: Timestamp, to: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    let first = (from.as_second().div_euclid(STEP_S) + 1) * STEP_S;
+    let last = to.as_second().div_euclid(STEP_S) * STEP_S;
+    let at = |second| Timestamp::from_second(second).ok();
+    (first <= last).then(|| Some((at(first)?, at(last)?))).flatten()
+}
+
 /// All samples since `from`, asked at `to`; at least a millisecond, the grain of Prometheus' clock.
 pub(super) fn range_query(selector: &Selector, from: Timestamp, to: Timestamp) -> String {
     // Rounded up: what is too old is cut off afterwards.
@@ -50,6 +63,23 @@ mod tests {
         );
         assert_eq!(pieces(at(5), at(5)).count(), 0);
         assert_eq!(pieces(at(6), at(5)).count(), 0);
+    }
+
+    #[test]
+    fn moments_are_those_of_one_grid_however_the_window_lies() {
+        let ms = |ms| Timestamp::from_millisecond(ms).unwrap();
+        for (from, to, expected) in [
+            (at(0), at(60), Some((at(15), at(60)))),
+            (at(1), at(59), Some((at(15), at(45)))),
+            (at(15), at(30), Some((at(30), at(30)))),
+            (at(15), at(29), None),
+            (ms(14_999), ms(15_000), Some((at(15), at(15)))),
+            (ms(15_000), ms(29_999), None),
+            (at(30), at(15), None),
+        ] {
+            assert_eq!(moments(from, to), expected, "{from} {to}");
+        }
+        assert!(PIECE.as_secs() / STEP_S <= 11_000);
     }
 
     #[test]
