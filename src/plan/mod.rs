@@ -35,10 +35,10 @@ pub use error::{PlanError, Problem};
 pub use rescue::Rescue;
 pub use schema::schema;
 pub use sections::{
-    Action, Approver, Backend, Canary, Channel, Check, Decisions, Driver, ErrorRate, Gate, GatewayApi, Gauge,
-    Haproxy, Ids, Istio, Judgement, Limits, Memory, Metrics, Nginx, Notify, P95, Phases, Preview, Production,
-    Prometheus, Proof, Recorded, ReplicaRatio, Require, Rollback, Scrape, ServiceSelector, Source, Step,
-    Sticky, Throughput, Traffic, UserId, Windows,
+    Action, Approver, Backend, Canary, Channel, Check, Decisions, Driver, ErrorRate, Expect, Gate,
+    GatewayApi, Gauge, Haproxy, Ids, Istio, Judgement, Limits, Memory, Metrics, Nginx, Notify, P95, Phases,
+    Preview, Probe, Production, Prometheus, Proof, Recorded, ReplicaRatio, Require, Rollback, Scrape,
+    ServiceSelector, Source, Step, Sticky, Throughput, Traffic, UserId, Windows,
 };
 pub use units::Quantity;
 

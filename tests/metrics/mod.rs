@@ -1,6 +1,7 @@
 //! Metric sources on a faked wire: what they ask, and what they say of every bad answer.
 
 mod access;
+mod http_probe;
 mod prometheus;
 mod scrape;
 

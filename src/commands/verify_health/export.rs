@@ -131,6 +131,11 @@ fn of_prometheus(plan: &Plan, args: &Args) -> anyhow::Result<String> {
     let of_plan = match &plan.metrics.source {
         Source::Prometheus(source) => Some(source.version_label.as_str()),
         Source::Scrape(_) | Source::Recorded(_) => None,
+        Source::Probe(_) => {
+            return Err(
+                Usage("the plan's metrics are probes, which no other tool can ask for".to_owned()).into(),
+            );
+        }
     };
     let label = version_label.as_deref().or(of_plan).ok_or_else(|| {
         Usage(
@@ -181,6 +186,7 @@ fn monitors(plan: &Plan) -> anyhow::Result<String> {
         Source::Prometheus(_) => "a Prometheus",
         Source::Scrape(_) => "pages",
         Source::Recorded(_) => "a recorded file",
+        Source::Probe(_) => "probes",
     };
     Err(Usage(format!(
         "export datadog-monitors: the plan's metrics come from {source}, whose queries Datadog cannot ask; what fits is \

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use reqwest::Url;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
 };
@@ -9,7 +10,8 @@ use reqwest::header::{
 use super::Complaints;
 use crate::plan::{
     place::Path,
-    sections::{Metrics, MetricsFile, Scrape, ScrapeFile, Source},
+    sections::{Metrics, MetricsFile, Probe, ProbeFile, Scrape, ScrapeFile, Source},
+    units::{Address, Written},
     wrong::{Wrong, list},
 };
 
@@ -23,6 +25,7 @@ pub(super) fn metrics_of(
         prometheus,
         scrape,
         recorded,
+        probe,
         requests,
         errors,
         latency,
@@ -39,6 +42,9 @@ pub(super) fn metrics_of(
     if let Some(recorded) = recorded {
         sources.push(("recorded", Source::Recorded(recorded)));
     }
+    if let Some(probe) = probe {
+        sources.push(("probe", Source::Probe(probe_of(probe, backends, complaints))));
+    }
     let names: Vec<_> = sources.iter().map(|(name, _)| *name).collect();
     if let [_, second, ..] = names.as_slice() {
         let message = format!("found {}, expected one of them", list(&names, "and"));
@@ -46,8 +52,38 @@ pub(super) fn metrics_of(
         return None;
     }
     let Some((_, source)) = sources.pop() else {
-        let message = "found no source, expected `prometheus`, `scrape` or `recorded`";
+        let message = "found no source, expected `prometheus`, `scrape`, `recorded` or `probe`";
         complaints.add(Path::of("metrics"), message.to_owned());
+        return None;
+    };
+    if let Source::Probe(_) = source {
+        let given = [
+            ("requests", &requests),
+            ("errors", &errors),
+            ("latency", &latency),
+            ("memory", &memory),
+        ];
+        for (key, _) in given.into_iter().filter(|(_, text)| text.is_some()) {
+            let message = "found it beside `probe`, which counts its own requests, expected none".to_owned();
+            complaints.add(Path::of("metrics").key(key), message);
+        }
+        return Some(Metrics {
+            source,
+            requests: "probes".to_owned(),
+            errors: "probes that failed".to_owned(),
+            latency: Some("probes".to_owned()),
+            memory: None,
+        });
+    }
+    for (key, text) in [("requests", &requests), ("errors", &errors)] {
+        if text.is_none() {
+            complaints.add(
+                Path::of("metrics").key(key),
+                "missing, and it has no default".to_owned(),
+            );
+        }
+    }
+    let (Some(requests), Some(errors)) = (requests, errors) else {
         return None;
     };
     Some(Metrics {
@@ -93,22 +129,54 @@ fn check_headers(headers: &BTreeMap<String, String>, complaints: &mut Complaints
 }
 
 fn scrape_of(file: ScrapeFile, backends: Option<&[String; 2]>, complaints: &mut Complaints<'_>) -> Scrape {
-    let here = || Path::of("metrics.scrape.pages");
-    let pages: BTreeMap<_, Vec<_>> = file
-        .pages
+    let ScrapeFile { pages } = file;
+    Scrape {
+        pages: addresses_of(pages, "metrics.scrape.pages", "page", backends, complaints),
+    }
+}
+
+fn probe_of(file: ProbeFile, backends: Option<&[String; 2]>, complaints: &mut Complaints<'_>) -> Probe {
+    let ProbeFile {
+        targets,
+        every,
+        expect,
+    } = file;
+    if let Some(status) = expect.status.filter(|status| !(100..600).contains(status)) {
+        complaints.add(
+            Path::of("metrics.probe.expect.status"),
+            format!("found `{status}`, expected a number from 100 to 599"),
+        );
+    }
+    Probe {
+        targets: addresses_of(targets, "metrics.probe.targets", "target", backends, complaints),
+        every,
+        expect,
+    }
+}
+
+/// The addresses of both backends, each of them a `thing` of an instance.
+fn addresses_of(
+    urls: BTreeMap<String, Vec<Written<Address>>>,
+    here: &str,
+    thing: &str,
+    backends: Option<&[String; 2]>,
+    complaints: &mut Complaints<'_>,
+) -> BTreeMap<String, Vec<Url>> {
+    let here = || Path::of(here);
+    let urls: BTreeMap<_, Vec<_>> = urls
         .into_iter()
-        .map(|(backend, pages)| (backend, pages.into_iter().map(|page| page.0).collect()))
+        .map(|(backend, urls)| (backend, urls.into_iter().map(|url| url.0).collect()))
         .collect();
 
-    for (backend, pages) in &pages {
-        if pages.is_empty() {
-            let message = "found an empty list, expected the page of each instance".to_owned();
+    for (backend, urls) in &urls {
+        if urls.is_empty() {
+            let message = format!("found an empty list, expected the {thing} of each instance");
             complaints.add(here().key(backend), message);
         }
     }
     if let Some([first, second]) = backends {
         let known = [first.as_str(), second.as_str()];
-        for backend in pages.keys().filter(|backend| !known.contains(&backend.as_str())) {
+        for backend in urls.keys().filter(|backend| !known.contains(&backend.as_str())) {
             let path = here().key(backend);
             let message = format!("no backend of `traffic`, expected {}", list(&known, "and"));
             let place = complaints.root.key_place_of(&path);
@@ -117,10 +185,10 @@ fn scrape_of(file: ScrapeFile, backends: Option<&[String; 2]>, complaints: &mut 
                 ..Wrong::at(place, message).did_you_mean(backend, &known)
             });
         }
-        for backend in known.iter().filter(|backend| !pages.contains_key(**backend)) {
-            let message = "missing, expected the pages of both backends".to_owned();
+        for backend in known.iter().filter(|backend| !urls.contains_key(**backend)) {
+            let message = format!("missing, expected the {thing}s of both backends");
             complaints.add(here().key(backend), message);
         }
     }
-    Scrape { pages }
+    urls
 }

@@ -18,8 +18,8 @@ use serde::Deserialize;
 
 pub use decisions::Decisions;
 pub use judgement::{Action, Check, ErrorRate, Gauge, Judgement, Limits, Memory, P95, Proof, Throughput};
-pub use metrics::{Metrics, Prometheus, Recorded, Scrape, Source};
-pub(super) use metrics::{MetricsFile, ScrapeFile};
+pub use metrics::{Expect, Metrics, Probe, Prometheus, Recorded, Scrape, Source};
+pub(super) use metrics::{MetricsFile, ProbeFile, ScrapeFile};
 pub(super) use people::WindowsFile;
 pub use people::{Approver, Windows};
 pub use phases::{Canary, Gate, Phases, Production, Require, Step};
@@ -69,7 +69,7 @@ pub(super) struct File {
     #[schemars(with = "Preview")]
     pub(super) preview: Option<Preview>,
     /// The two counters that judge the candidate, and who is asked for them: exactly one of `prometheus`,
-    /// `scrape` and `recorded`.
+    /// `scrape`, `recorded` and `probe`.
     pub(super) metrics: MetricsFile,
     /// What a version must never exceed.
     #[serde(default)]

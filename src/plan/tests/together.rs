@@ -139,7 +139,7 @@ fn two_sources() {
 #[test]
 fn no_source() {
     assert_snapshot!(refusal(&but("  prometheus: { url: \"http://prometheus:9090\" }\n", "")), @r#"
-    plan.yml:7:3: metrics: found no source, expected `prometheus`, `scrape` or `recorded`
+    plan.yml:7:3: metrics: found no source, expected `prometheus`, `scrape`, `recorded` or `probe`
       |
     7 |   requests: http_requests_total{service="shop-api"}
       |   ^

@@ -20,6 +20,7 @@ pub(super) struct Reply {
     location: Option<String>,
     /// When it wants to be asked again, in its own words.
     pub(super) retry_after: Option<String>,
+    pub(super) headers: header::HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
@@ -82,11 +83,13 @@ pub(super) async fn fetch(request: RequestBuilder, limit: usize, timeout: Durati
         value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     let (location, retry_after) = (said(header::LOCATION), said(header::RETRY_AFTER));
+    let headers = response.headers().clone();
     let body = read(&mut response, limit, timeout).await?;
     Ok(Reply {
         status,
         location,
         retry_after,
+        headers,
         body,
     })
 }

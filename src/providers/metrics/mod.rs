@@ -8,6 +8,7 @@ mod access;
 mod ahead;
 mod histogram;
 mod http;
+mod http_probe;
 mod pause;
 mod pretended;
 mod prometheus;
@@ -19,6 +20,7 @@ mod series;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -26,6 +28,7 @@ use rollgate_domain::analysis::Samples;
 
 pub use access::{Access, Credentials};
 pub use ahead::Ahead;
+pub use http_probe::{Expect, HttpProbe};
 pub use pretended::Pretended;
 pub use prometheus::Prometheus;
 pub use recorded::Recorded;
@@ -70,6 +73,12 @@ pub enum Source {
     Scrape { pages: BTreeMap<String, Vec<String>> },
     /// The `samples.jsonl` of a run.
     Recorded { file: PathBuf },
+    /// Addresses by backend, how often each is asked, and what it should answer.
+    HttpProbe {
+        targets: BTreeMap<String, Vec<String>>,
+        every: Duration,
+        expect: Expect,
+    },
 }
 
 /// What is measured, in the source's own words.
@@ -142,5 +151,17 @@ pub fn connect(
             scrape::TIMEOUT,
         )?),
         Source::Recorded { file } => Box::new(Recorded::read(file)?),
+        Source::HttpProbe {
+            targets,
+            every,
+            expect,
+        } => Box::new(HttpProbe::new(
+            targets,
+            *every,
+            expect,
+            measures,
+            (stable.backend, candidate.backend),
+            http_probe::TIMEOUT,
+        )?),
     })
 }
