@@ -189,13 +189,22 @@ pub(crate) fn metric_source(
             )?,
             session_token: variable("AWS_SESSION_TOKEN").map(SecretString::from),
         },
-        PlanSource::Scrape(plan::Scrape { pages }) => {
-            let pages = pages
-                .iter()
-                .map(|(backend, pages)| (backend.clone(), pages.iter().map(ToString::to_string).collect()))
-                .collect();
-            Source::Scrape { pages }
-        }
+        PlanSource::Scrape(plan::Scrape { pages }) => Source::Scrape {
+            pages: addresses(pages),
+        },
+        PlanSource::Probe(plan::Probe {
+            targets,
+            every,
+            expect,
+        }) => Source::HttpProbe {
+            targets: addresses(targets),
+            every: every.unsigned_abs(),
+            expect: metrics::Expect {
+                status: expect.status,
+                header: expect.header.clone(),
+                body_contains: expect.body_contains.clone(),
+            },
+        },
         PlanSource::Recorded(plan::Recorded { file }) => Source::Recorded { file: file.clone() },
     };
     fn release(version: &Version) -> Release<'_> {
@@ -205,6 +214,14 @@ pub(crate) fn metric_source(
         }
     }
     metrics::connect(&source, &measures, release(stable), release(candidate)).context("metrics in the plan")
+}
+
+/// Addresses by backend, as the sources take them.
+fn addresses(urls: &BTreeMap<String, Vec<reqwest::Url>>) -> BTreeMap<String, Vec<String>> {
+    let text = |urls: &Vec<reqwest::Url>| urls.iter().map(ToString::to_string).collect();
+    urls.iter()
+        .map(|(backend, urls)| (backend.clone(), text(urls)))
+        .collect()
 }
 
 /// Who asks Prometheus: from the environment only.
@@ -253,7 +270,10 @@ fn bounds(plan: &Plan, given: &[f64]) -> Vec<f64> {
 /// How the plan's source keeps time.
 fn pace(source: &PlanSource) -> Pace {
     match source {
-        PlanSource::Prometheus(_) | PlanSource::Scrape(_) | PlanSource::Recorded(_) => Pace::default(),
+        PlanSource::Prometheus(_)
+        | PlanSource::Scrape(_)
+        | PlanSource::Recorded(_)
+        | PlanSource::Probe(_) => Pace::default(),
         PlanSource::Datadog(_) => metrics::Datadog::PACE,
         PlanSource::NewRelic(_) => metrics::NewRelic::PACE,
         PlanSource::CloudWatch(_) => metrics::CloudWatch::PACE,

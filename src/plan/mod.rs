@@ -36,9 +36,10 @@ pub use rescue::Rescue;
 pub use schema::schema;
 pub use sections::{
     Action, Approver, Backend, Canary, Channel, Check, CloudWatch, Datadog, Decisions, Driver, ErrorRate,
-    Gate, GatewayApi, Gauge, Haproxy, Ids, Istio, Judgement, Limits, Memory, Metrics, NewRelic, Nginx,
-    Notify, P95, Phases, Preview, Production, Prometheus, Proof, Recorded, Region, ReplicaRatio, Require,
-    Rollback, Scrape, ServiceSelector, Source, Step, Sticky, Throughput, Traffic, UserId, Windows,
+    Expect, Gate, GatewayApi, Gauge, Haproxy, Ids, Istio, Judgement, Limits, Memory, Metrics, NewRelic,
+    Nginx, Notify, P95, Phases, Preview, Probe, Production, Prometheus, Proof, Recorded, Region,
+    ReplicaRatio, Require, Rollback, Scrape, ServiceSelector, Source, Step, Sticky, Throughput, Traffic,
+    UserId, Windows,
 };
 pub use units::Quantity;
 

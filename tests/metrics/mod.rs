@@ -3,6 +3,7 @@
 mod access;
 mod cloudwatch;
 mod datadog;
+mod http_probe;
 mod new_relic;
 mod prometheus;
 mod scrape;

@@ -144,6 +144,11 @@ fn of_prometheus(plan: &Plan, args: &Args) -> anyhow::Result<String> {
             ))
             .into());
         }
+        Source::Probe(_) => {
+            return Err(
+                Usage("the plan's metrics are probes, which no other tool can ask for".to_owned()).into(),
+            );
+        }
     };
     let label = version_label.as_deref().or(of_plan).ok_or_else(|| {
         Usage(
@@ -199,6 +204,7 @@ fn monitors(plan: &Plan, to: &str) -> anyhow::Result<String> {
         Source::Prometheus(_) => "a Prometheus",
         Source::Scrape(_) => "pages",
         Source::Recorded(_) => "a recorded file",
+        Source::Probe(_) => "probes",
         source @ (Source::NewRelic(_) | Source::CloudWatch(_)) => hosted(source),
     };
     Err(Usage(format!(
@@ -213,6 +219,8 @@ fn hosted(source: &Source) -> &'static str {
         Source::Datadog(_) => "Datadog",
         Source::NewRelic(_) => "New Relic",
         Source::CloudWatch(_) => "CloudWatch",
-        Source::Prometheus(_) | Source::Scrape(_) | Source::Recorded(_) => "the service itself",
+        Source::Prometheus(_) | Source::Scrape(_) | Source::Recorded(_) | Source::Probe(_) => {
+            "the service itself"
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::iter;
 
+use reqwest::Url;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
 };
@@ -10,14 +11,18 @@ use reqwest::header::{
 use super::Complaints;
 use crate::plan::{
     place::Path,
-    sections::{CloudWatch, Datadog, Metrics, MetricsFile, NewRelic, Scrape, ScrapeFile, Source},
+    sections::{
+        CloudWatch, Datadog, Metrics, MetricsFile, NewRelic, Probe, ProbeFile, Scrape, ScrapeFile, Source,
+    },
+    units::{Address, Written},
     wrong::{Wrong, list},
 };
 
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     "prometheus",
     "scrape",
     "recorded",
+    "probe",
     "datadog",
     "new-relic",
     "cloudwatch",
@@ -36,6 +41,7 @@ pub(super) fn metrics_of(
         new_relic,
         cloudwatch,
         recorded,
+        probe,
         requests,
         errors,
         latency,
@@ -48,6 +54,7 @@ pub(super) fn metrics_of(
         .chain(prometheus.map(|it| ("prometheus", Source::Prometheus(it))))
         .chain(scrape.map(|it| ("scrape", Source::Scrape(scrape_of(it, backends, complaints)))))
         .chain(recorded.map(|it| ("recorded", Source::Recorded(it))))
+        .chain(probe.map(|it| ("probe", Source::Probe(probe_of(it, backends, complaints)))))
         .chain(datadog.map(|it| ("datadog", Source::Datadog(it))))
         .chain(new_relic.map(|it| ("new-relic", Source::NewRelic(it))))
         .chain(cloudwatch.map(|it| ("cloudwatch", Source::CloudWatch(it))));
@@ -66,13 +73,43 @@ pub(super) fn metrics_of(
         }
     };
     match &source {
-        Source::Prometheus(_) | Source::Scrape(_) | Source::Recorded(_) => {}
+        Source::Prometheus(_) | Source::Scrape(_) | Source::Recorded(_) | Source::Probe(_) => {}
         Source::Datadog(Datadog { latency_bounds, .. })
         | Source::NewRelic(NewRelic { latency_bounds, .. })
         | Source::CloudWatch(CloudWatch { latency_bounds, .. }) => {
             check_bounds(name, latency_bounds, complaints);
         }
     }
+    if let Source::Probe(_) = source {
+        let given = [
+            ("requests", &requests),
+            ("errors", &errors),
+            ("latency", &latency),
+            ("memory", &memory),
+        ];
+        for (key, _) in given.into_iter().filter(|(_, text)| text.is_some()) {
+            let message = "found it beside `probe`, which counts its own requests, expected none".to_owned();
+            complaints.add(Path::of("metrics").key(key), message);
+        }
+        return Some(Metrics {
+            source,
+            requests: "probes".to_owned(),
+            errors: "probes that failed".to_owned(),
+            latency: Some("probes".to_owned()),
+            memory: None,
+        });
+    }
+    for (key, text) in [("requests", &requests), ("errors", &errors)] {
+        if text.is_none() {
+            complaints.add(
+                Path::of("metrics").key(key),
+                "missing, and it has no default".to_owned(),
+            );
+        }
+    }
+    let (Some(requests), Some(errors)) = (requests, errors) else {
+        return None;
+    };
     Some(Metrics {
         source,
         requests,
@@ -132,22 +169,54 @@ fn check_headers(headers: &BTreeMap<String, String>, complaints: &mut Complaints
 }
 
 fn scrape_of(file: ScrapeFile, backends: Option<&[String; 2]>, complaints: &mut Complaints<'_>) -> Scrape {
-    let here = || Path::of("metrics.scrape.pages");
-    let pages: BTreeMap<_, Vec<_>> = file
-        .pages
+    let ScrapeFile { pages } = file;
+    Scrape {
+        pages: addresses_of(pages, "metrics.scrape.pages", "page", backends, complaints),
+    }
+}
+
+fn probe_of(file: ProbeFile, backends: Option<&[String; 2]>, complaints: &mut Complaints<'_>) -> Probe {
+    let ProbeFile {
+        targets,
+        every,
+        expect,
+    } = file;
+    if let Some(status) = expect.status.filter(|status| !(100..600).contains(status)) {
+        complaints.add(
+            Path::of("metrics.probe.expect.status"),
+            format!("found `{status}`, expected a number from 100 to 599"),
+        );
+    }
+    Probe {
+        targets: addresses_of(targets, "metrics.probe.targets", "target", backends, complaints),
+        every,
+        expect,
+    }
+}
+
+/// The addresses of both backends, each of them a `thing` of an instance.
+fn addresses_of(
+    urls: BTreeMap<String, Vec<Written<Address>>>,
+    here: &str,
+    thing: &str,
+    backends: Option<&[String; 2]>,
+    complaints: &mut Complaints<'_>,
+) -> BTreeMap<String, Vec<Url>> {
+    let here = || Path::of(here);
+    let urls: BTreeMap<_, Vec<_>> = urls
         .into_iter()
-        .map(|(backend, pages)| (backend, pages.into_iter().map(|page| page.0).collect()))
+        .map(|(backend, urls)| (backend, urls.into_iter().map(|url| url.0).collect()))
         .collect();
 
-    for (backend, pages) in &pages {
-        if pages.is_empty() {
-            let message = "found an empty list, expected the page of each instance".to_owned();
+    for (backend, urls) in &urls {
+        if urls.is_empty() {
+            let message = format!("found an empty list, expected the {thing} of each instance");
             complaints.add(here().key(backend), message);
         }
     }
     if let Some([first, second]) = backends {
         let known = [first.as_str(), second.as_str()];
-        for backend in pages.keys().filter(|backend| !known.contains(&backend.as_str())) {
+        for backend in urls.keys().filter(|backend| !known.contains(&backend.as_str())) {
             let path = here().key(backend);
             let message = format!("no backend of `traffic`, expected {}", list(&known, "and"));
             let place = complaints.root.key_place_of(&path);
@@ -156,10 +225,10 @@ fn scrape_of(file: ScrapeFile, backends: Option<&[String; 2]>, complaints: &mut 
                 ..Wrong::at(place, message).did_you_mean(backend, &known)
             });
         }
-        for backend in known.iter().filter(|backend| !pages.contains_key(**backend)) {
-            let message = "missing, expected the pages of both backends".to_owned();
+        for backend in known.iter().filter(|backend| !urls.contains_key(**backend)) {
+            let message = format!("missing, expected the {thing}s of both backends");
             complaints.add(here().key(backend), message);
         }
     }
-    Scrape { pages }
+    urls
 }

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use jiff::SignedDuration;
 use reqwest::Url;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::plan::units::{Address, File, Label, LabelKey, Maybe, Name, Selector, Unit as _, Words, Written};
+use crate::plan::units::{
+    Address, Duration, File, Label, LabelKey, Maybe, Name, Selector, Unit as _, Words, Written,
+};
 
 /// Where the two counters come from that judge the candidate.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +35,7 @@ pub enum Source {
     NewRelic(NewRelic),
     CloudWatch(CloudWatch),
     Recorded(Recorded),
+    Probe(Probe),
 }
 
 /// A Prometheus, or anything that answers like one.
@@ -207,6 +211,61 @@ pub struct Recorded {
     pub file: PathBuf,
 }
 
+/// Requests of rollgate's own, where nothing counts those of the users. They have no past.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// What is asked of each of the two backends; none is empty.
+    pub targets: BTreeMap<String, Vec<Url>>,
+    /// How often each of them is asked.
+    pub every: SignedDuration,
+    /// What a good answer is.
+    pub expect: Expect,
+}
+
+/// What a good answer is; all of it must hold.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with `status`, `header` or `body-contains`"
+)]
+pub struct Expect {
+    /// Its status. Default: any from 200 to 299.
+    #[serde(default)]
+    #[schemars(with = "u16", range(min = 100, max = 599))]
+    pub status: Option<u16>,
+    /// Its headers, with their whole values. Default: any.
+    #[serde(default)]
+    pub header: BTreeMap<String, String>,
+    /// A text that its body contains. Default: any.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub body_contains: Option<String>,
+}
+
+/// Requests of rollgate's own.
+#[derive(Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the key `targets`"
+)]
+#[schemars(rename = "Probe")]
+pub(in crate::plan) struct ProbeFile {
+    /// For each of the two backends what is asked of it: best an address of each instance.
+    pub(in crate::plan) targets: BTreeMap<String, Vec<Written<Address>>>,
+    /// How often each of them is asked. Default: `1s`.
+    #[serde(with = "Duration", default = "every")]
+    pub(in crate::plan) every: SignedDuration,
+    /// What a good answer is. Default: a status from 200 to 299.
+    #[serde(default)]
+    pub(in crate::plan) expect: Expect,
+}
+
+fn every() -> SignedDuration {
+    SignedDuration::from_secs(1)
+}
+
 /// The two counters that judge the candidate, and who is asked for them.
 #[derive(Deserialize, JsonSchema)]
 #[serde(
@@ -214,7 +273,7 @@ pub struct Recorded {
     rename_all = "kebab-case",
     expecting = "a mapping with `requests`, `errors` and a source"
 )]
-#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus"] }, { "required": ["scrape"] }, { "required": ["recorded"] }, { "required": ["datadog"] }, { "required": ["new-relic"] }, { "required": ["cloudwatch"] }]))]
+#[schemars(rename = "Metrics", extend("oneOf" = [{ "required": ["prometheus", "requests", "errors"] }, { "required": ["scrape", "requests", "errors"] }, { "required": ["recorded", "requests", "errors"] }, { "required": ["probe"] }, { "required": ["datadog", "requests", "errors"] }, { "required": ["new-relic", "requests", "errors"] }, { "required": ["cloudwatch", "requests", "errors"] }]))]
 pub(in crate::plan) struct MetricsFile {
     /// A Prometheus, or anything that answers like one.
     #[serde(default)]
@@ -244,12 +303,17 @@ pub(in crate::plan) struct MetricsFile {
     #[serde(default)]
     #[schemars(with = "CloudWatch")]
     pub(in crate::plan) cloudwatch: Option<CloudWatch>,
+    /// Requests of rollgate's own, where nothing counts those of the users. They have no past, and need neither
+    /// `requests` nor `errors`: they are counted themselves, and how long they take.
+    #[serde(default)]
+    #[schemars(with = "ProbeFile")]
+    pub(in crate::plan) probe: Option<ProbeFile>,
     /// The counter of all requests, in the source's words: a Prometheus selector, if it is not said otherwise there.
-    #[serde(with = "Selector")]
-    pub(in crate::plan) requests: String,
-    /// The counter of the requests that went wrong, in the source's words.
-    #[serde(with = "Selector")]
-    pub(in crate::plan) errors: String,
+    #[serde(default, with = "Maybe::<Selector>")]
+    pub(in crate::plan) requests: Option<String>,
+    /// The counter of the requests that went wrong, as a Prometheus selector.
+    #[serde(default, with = "Maybe::<Selector>")]
+    pub(in crate::plan) errors: Option<String>,
     /// The histogram of how long requests take, in seconds, by its name without `_bucket`. Default: latency is not
     /// judged.
     #[serde(default, with = "Maybe::<Selector>")]

@@ -18,8 +18,10 @@ use serde::Deserialize;
 
 pub use decisions::Decisions;
 pub use judgement::{Action, Check, ErrorRate, Gauge, Judgement, Limits, Memory, P95, Proof, Throughput};
-pub use metrics::{CloudWatch, Datadog, Metrics, NewRelic, Prometheus, Recorded, Region, Scrape, Source};
-pub(super) use metrics::{MetricsFile, ScrapeFile};
+pub use metrics::{
+    CloudWatch, Datadog, Expect, Metrics, NewRelic, Probe, Prometheus, Recorded, Region, Scrape, Source,
+};
+pub(super) use metrics::{MetricsFile, ProbeFile, ScrapeFile};
 pub(super) use people::WindowsFile;
 pub use people::{Approver, Windows};
 pub use phases::{Canary, Gate, Phases, Production, Require, Step};
@@ -69,7 +71,7 @@ pub(super) struct File {
     #[schemars(with = "Preview")]
     pub(super) preview: Option<Preview>,
     /// The two counters that judge the candidate, and who is asked for them: exactly one of `prometheus`,
-    /// `scrape`, `recorded`, `datadog`, `new-relic` and `cloudwatch`.
+    /// `scrape`, `recorded`, `probe`, `datadog`, `new-relic` and `cloudwatch`.
     pub(super) metrics: MetricsFile,
     /// What a version must never exceed.
     #[serde(default)]

@@ -213,3 +213,43 @@ fn the_hash_is_that_of_the_bytes() {
     assert_ne!(read.hash, plan(&and("# a comment")).hash);
     assert_snapshot!(read.hash, @"5fb1a438060fd4e9c6a2e4de46324e33921341b50a87d839e0293dc9f7476311");
 }
+
+#[test]
+fn probes_need_no_counters() {
+    let yaml = SMALLEST
+        .split("metrics:")
+        .next()
+        .expect("the beginning")
+        .to_owned()
+        + "metrics: { probe: { targets: { blue: [http://b/health], green: [http://g/health] }, expect: { status: 204 } } }\n";
+    let plan = plan(&yaml);
+    let Source::Probe(probe) = &plan.metrics.source else {
+        panic!("{:?}", plan.metrics.source)
+    };
+    assert_eq!(probe.targets["green"][0].as_str(), "http://g/health");
+    assert_eq!(probe.every, SignedDuration::from_secs(1));
+    assert_eq!(probe.expect.status, Some(204));
+    assert!(plan.metrics.latency.is_some(), "how long they take is judged");
+
+    let beside = yaml.replace("} } }", "} }, requests: up }");
+    assert!(refusal(&beside).contains("metrics.requests: found it beside `probe`"));
+    let odd = yaml.replace("204", "2000");
+    assert!(
+        refusal(&odd)
+            .contains("metrics.probe.expect.status: found `2000`, expected a number from 100 to 599")
+    );
+    let half = yaml.replace(", green: [http://g/health]", "");
+    assert!(
+        refusal(&half)
+            .contains("metrics.probe.targets.green: missing, expected the targets of both backends")
+    );
+}
+
+#[test]
+fn counters_are_missed_where_nobody_probes() {
+    let text = refusal(&SMALLEST.replace("  requests: http_requests_total{service=\"shop-api\"}\n", ""));
+    assert!(
+        text.contains("metrics.requests: missing, and it has no default"),
+        "{text}"
+    );
+}

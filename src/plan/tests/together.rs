@@ -139,7 +139,7 @@ fn two_sources() {
 #[test]
 fn no_source() {
     assert_snapshot!(refusal(&but("  prometheus: { url: \"http://prometheus:9090\" }\n", "")), @r#"
-    plan.yml:7:3: metrics: found no source, expected `prometheus`, `scrape`, `recorded`, `datadog`, `new-relic` or `cloudwatch`
+    plan.yml:7:3: metrics: found no source, expected `prometheus`, `scrape`, `recorded`, `probe`, `datadog`, `new-relic` or `cloudwatch`
       |
     7 |   requests: http_requests_total{service="shop-api"}
       |   ^

@@ -11,6 +11,7 @@ mod datadog;
 mod histogram;
 mod hosted;
 mod http;
+mod http_probe;
 mod intervals;
 mod measured;
 mod new_relic;
@@ -25,6 +26,7 @@ mod series;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +37,7 @@ pub use access::{Access, Credentials};
 pub use ahead::Ahead;
 pub use cloudwatch::{CloudWatch, Credentials as AwsCredentials, Place as CloudWatchPlace};
 pub use datadog::{Datadog, Keys as DatadogKeys, Tags as DatadogTags};
+pub use http_probe::{Expect, HttpProbe};
 pub use new_relic::{NewRelic, Place as NewRelicPlace};
 pub use pretended::Pretended;
 pub use prometheus::Prometheus;
@@ -117,6 +120,12 @@ pub enum Source {
     Scrape { pages: BTreeMap<String, Vec<String>> },
     /// The `samples.jsonl` of a run.
     Recorded { file: PathBuf },
+    /// Addresses by backend, how often each is asked, and what it should answer.
+    HttpProbe {
+        targets: BTreeMap<String, Vec<String>>,
+        every: Duration,
+        expect: Expect,
+    },
 }
 
 /// How a hosted source keeps time.
@@ -270,5 +279,17 @@ pub fn connect(
             scrape::TIMEOUT,
         )?),
         Source::Recorded { file } => Box::new(Recorded::read(file)?),
+        Source::HttpProbe {
+            targets,
+            every,
+            expect,
+        } => Box::new(HttpProbe::new(
+            targets,
+            *every,
+            expect,
+            measures,
+            (stable.backend, candidate.backend),
+            http_probe::TIMEOUT,
+        )?),
     })
 }

@@ -117,8 +117,8 @@ fn samples(looks: &BTreeMap<Timestamp, Look>) -> Samples {
             candidate,
             dropped,
         } = look;
-        for _ in 0..*dropped {
-            let at = (Side::Stable, "no number".to_owned());
+        for number in 0..*dropped {
+            let at = (Side::Stable, format!("no number {number}"));
             put(&mut errors, at, "", Kind::Increment, (*end, f64::NAN));
         }
         for (side, measured) in [(Side::Stable, stable), (Side::Candidate, candidate)] {
