@@ -13,6 +13,8 @@ mod speed;
 mod table;
 mod weather;
 
+use std::process::ExitCode;
+
 use contest::Played;
 use weather::{Fault, Scenario, TWO_DAYS, Weather};
 
@@ -23,7 +25,7 @@ const TRAFFIC: [f64; 3] = [10.0, 1.0, 0.1];
 const ROLLOUTS: usize = 100;
 
 #[expect(clippy::print_stdout, reason = "the table is the result")]
-fn main() {
+fn main() -> ExitCode {
     if std::env::args().any(|word| word == "--speed") {
         println!("{}\n", machine::line());
         return end(table::speed(&speed::measure()));
@@ -77,13 +79,14 @@ fn main() {
         &equal::tune(&all, &[calm[0].as_slice()]),
         &bad,
     );
-    end(table::speed(&speed::measure()));
+    end(table::speed(&speed::measure()))
 }
 
 #[expect(clippy::print_stdout, reason = "the table is the result")]
-fn end(kept: bool) {
-    if !kept {
-        println!("A figure misses its goal.");
-        std::process::exit(1);
+fn end(kept: bool) -> ExitCode {
+    if kept {
+        return ExitCode::SUCCESS;
     }
+    println!("A figure misses its goal.");
+    ExitCode::FAILURE
 }

@@ -37,7 +37,7 @@ async fn each_target_is_asked_on_and_on_and_what_is_wrong_is_an_error() {
     let good = Http::always(Reply::ok("ok"));
     let asked = AtomicUsize::new(0);
     let every_second = Http::start(move |_| {
-        let status = if asked.fetch_add(1, Ordering::SeqCst) % 2 == 0 {
+        let status = if asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
             200
         } else {
             500

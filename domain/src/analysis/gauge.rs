@@ -24,11 +24,14 @@ const PART: f64 = 0.8;
 /// Fewer samples show no course.
 const FEWEST: usize = 3;
 
+/// Time and value of the samples of each process.
+type Courses = BTreeMap<(Side, String), VecDeque<(Timestamp, f64)>>;
+
 /// The samples of the last five minutes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gauges {
     limits: Vec<GaugeLimits>,
-    samples: Vec<BTreeMap<(Side, String), VecDeque<(Timestamp, f64)>>>,
+    samples: Vec<Courses>,
 }
 
 /// A gauge that is over a limit on the candidate alone.
@@ -128,10 +131,7 @@ impl Gauges {
     }
 
     pub(super) fn reports(&self) -> Vec<GaugeReport> {
-        let report = |(limits, samples): (
-            &GaugeLimits,
-            &BTreeMap<(Side, String), VecDeque<(Timestamp, f64)>>,
-        )| {
+        let report = |(limits, samples): (&GaugeLimits, &Courses)| {
             let of = |side| {
                 let of = samples.iter().filter(move |((of, _), _)| *of == side);
                 highest(of.map(|(_, seen)| seen))

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::distribution::Distribution;
 
 /// The version that served a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The version that is known to be good.
+    #[default]
     Stable,
     /// The version on trial.
     Candidate,
@@ -43,12 +44,6 @@ pub struct Series {
     pub group: String,
     /// Time and value.
     pub points: Vec<(Timestamp, f64)>,
-}
-
-impl Default for Side {
-    fn default() -> Self {
-        Self::Stable
-    }
 }
 
 /// Raw samples of one histogram of durations, in time order.

@@ -191,7 +191,7 @@ impl Trial {
     /// Throws away what was collected. Always allowed: it can only delay a finding.
     pub(super) fn forget(&mut self) {
         self.evidence.forget();
-        self.runs = Box::default();
+        *self.runs = Default::default();
     }
 
     /// Gives up what exceeds the bar. Always allowed, too.

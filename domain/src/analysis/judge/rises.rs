@@ -27,7 +27,7 @@ impl Judge {
             let before = place.checked_sub(1).map(|place| self.shares[place].1);
             *weight > before.unwrap_or(Weight::ZERO)
         });
-        let Some(rise) = rises.map(|(_, (at, _))| *at).last() else {
+        let Some(rise) = rises.map(|(_, (at, _))| *at).next_back() else {
             return;
         };
         if self.damage.as_ref().is_none_or(|damage| damage.rise() < rise) {
