@@ -133,7 +133,7 @@ impl NginxWorld {
             (!now.is_empty() && now.iter().all(|worker| !before.contains(worker))).then_some(())
         });
         // They say so just before they do.
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(300));
     }
 
     /// Sends a signal to the master.

@@ -23,7 +23,7 @@ pub(super) fn team(world: World) -> Option<(Team, Http)> {
 
     let mut table = String::new();
     let mut files = Vec::new();
-    for tool in ["shift-traffic", "notify"] {
+    for tool in ["shift-traffic", "notify", "verify-health"] {
         let content = fs::read(path_of(tool)).expect("a tool");
         let sum: String = Sha256::digest(&content)
             .iter()
@@ -75,7 +75,7 @@ fn ten_lines_are_a_canary_and_an_emergency_button() {
     );
     team.buttons.artifact("rollback", run.id);
     // A run has a machine of its own, and each tool is downloaded to it once.
-    assert_eq!(releases.seen().len(), 4);
+    assert_eq!(releases.seen().len(), 5);
 }
 
 #[test]

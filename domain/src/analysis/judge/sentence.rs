@@ -37,8 +37,8 @@ impl Moment<'_> {
                 one_line(error)
             ),
             Why::Silent { silence } => format!(
-                "HOLD - no data. The metric source answers, but has nothing new since {} ago. \
-                 Nothing is judged until it does.",
+                "HOLD - no data. The metric source answers, but has nothing new since {} ago: has it stopped scraping, or \
+                 is this machine's clock ahead of the source's? Nothing is judged until it has.",
                 time(*silence)
             ),
             Why::NoSeries => {

@@ -12,7 +12,7 @@ use super::judge::{GaugeUnit, Settings};
 use super::look::{Look, Measured};
 use super::panel::SLOW_PART;
 use super::totals::Totals;
-use super::words::{count, duration, percent, plain, plain_percent, quantity};
+use super::words::{count, duration, percent, plain, plain_percent, quantity, time};
 use super::yardstick::{Yardstick, is_near};
 
 /// How a finding speaks.
@@ -47,6 +47,9 @@ const SHORTEST: f64 = 0.000_01;
 /// So many falls of a counter in an hour for each process are no restarts.
 const FALLS: f64 = 6.0;
 
+/// So many looks without anything new are a hold while a rollout is on.
+const SILENT: usize = 4;
+
 /// A process that needs less memory than a megabyte is measured in megabytes.
 const LEAST_MEMORY: f64 = 1e6;
 
@@ -68,6 +71,7 @@ pub fn plausible(settings: &Settings, past: &[Look]) -> Vec<Plausibility> {
         requests(settings, &totals, past.len(), most),
         errors(settings, &totals),
     ];
+    found.extend(behind(settings, past));
     if settings.by_group {
         found.push(groups(past));
     }
@@ -115,6 +119,26 @@ fn rounded(rate: f64) -> String {
     } else {
         format!("{rate:.2}")
     }
+}
+
+/// What is too old to be judged by: a clock that goes wrong looks like a source that lags.
+fn behind(settings: &Settings, past: &[Look]) -> Option<Plausibility> {
+    let silent = past
+        .iter()
+        .rev()
+        .take_while(|look| look.stable.requests <= 0.0)
+        .count();
+    if silent < SILENT || silent == past.len() {
+        return None;
+    }
+    let age = settings.look * i32::try_from(silent).unwrap_or(i32::MAX);
+    let words = format!(
+        "stable has had no request in the last {}: is this machine's clock ahead of the source's, or does the source tell \
+         that late? A look is judged {} after its end (judgement.delay)",
+        time(age),
+        time(settings.delay)
+    );
+    Some(finding("newest sample", Sign::Bad, words))
 }
 
 fn errors(settings: &Settings, totals: &Totals) -> Plausibility {

@@ -131,6 +131,31 @@ fn limits_that_stable_breaks_already_are_refused() {
 }
 
 #[test]
+fn a_clock_that_goes_wrong_is_told_from_a_source_without_data() {
+    let looks: Vec<Look> = (0..240)
+        .map(|index| Look {
+            index,
+            end: Timestamp::from_second(15 * (index as i64 + 1)).expect("a time"),
+            stable: if index < 232 { good() } else { Measured::default() },
+            candidate: Measured::default(),
+            dropped: 0,
+        })
+        .collect();
+    let bad: Vec<_> = plausible(&settings(), &looks)
+        .into_iter()
+        .filter(|finding| finding.sign == Sign::Bad)
+        .map(|finding| finding.words)
+        .collect();
+    assert_eq!(
+        bad,
+        [
+            "stable has had no request in the last 2 min: is this machine's clock ahead of the source's, or does the source \
+             tell that late? A look is judged 2 s after its end (judgement.delay)"
+        ]
+    );
+}
+
+#[test]
 fn what_is_not_measured_is_no_health() {
     let all = said(|stable| *stable = Measured::default());
     assert!(all.iter().all(|line| line.starts_with("Bad ")), "{all:?}");
