@@ -26,6 +26,11 @@ impl Distribution {
             .collect();
         at_most.sort_by(|one, other| one.0.total_cmp(&other.0));
         at_most.dedup_by(|later, first| later.0 == first.0);
+        Self::rising(total, at_most)
+    }
+
+    /// Of sorted bounds: counts that fall, or exceed the total, are put right.
+    fn rising(total: f64, mut at_most: Vec<(f64, f64)>) -> Self {
         let mut before: f64 = 0.0;
         for (_, count) in &mut at_most {
             before = before.max(count.min(total));
@@ -106,6 +111,13 @@ impl Distribution {
     }
 
     fn joined(&self, other: &Self, join: impl Fn(f64, f64) -> f64) -> Self {
+        // Nearly always both have the same bounds, in the same order.
+        let same = self.at_most.len() == other.at_most.len() && self.bounds().eq(other.bounds());
+        if same {
+            let both = self.at_most.iter().zip(&other.at_most);
+            let at_most = both.map(|(one, other)| (one.0, join(one.1, other.1)));
+            return Self::rising(join(self.total, other.total), at_most.collect());
+        }
         let bounds = self.bounds().chain(other.bounds());
         let known = bounds.filter_map(|bound| {
             let both = (self.at_most(bound)?, other.at_most(bound)?);

@@ -126,8 +126,8 @@ impl Health {
         self.candidate += seen.look.candidate.counts();
         self.stable += seen.look.stable.counts();
         for doubt in &mut self.doubts {
-            doubt.blind = doubt.measure.is_blind(seen.yardstick);
             if !doubt.proved {
+                doubt.blind = doubt.measure.is_blind(seen.yardstick);
                 let [candidate, stable] = doubt.measure.counts(seen);
                 doubt.trial.add(seen.start, candidate, stable);
                 doubt.proved = doubt.trial.rejected();
