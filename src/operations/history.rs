@@ -4,10 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::analysis::{Look, Tally};
 
-use crate::providers::metrics::Metrics;
-
-/// So much is fetched at once: a bound on memory, and what sources answer at once.
-pub(super) const PIECE: SignedDuration = SignedDuration::from_hours(6);
+use crate::providers::metrics::{Metrics, PIECE};
 
 /// Samples from before the stretch are baselines: twice Prometheus's longest usual interval.
 pub(super) const BASELINE: SignedDuration = SignedDuration::from_mins(5);

@@ -252,6 +252,34 @@ async fn an_answer_without_end_is_refused() {
     );
 }
 
+/// A service may have grown since its rollout began.
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_asked_for_in_halves() {
+    let minutes = |request: &Request| {
+        let query = fields(request).remove("query").unwrap_or_default();
+        let range = query.rsplit_once('[').map_or("", |(_, range)| range);
+        range.trim_end_matches("ms]").parse::<u64>().expect("a range") / 60_000
+    };
+    let server = Http::start(move |request| {
+        if minutes(request) > 100 {
+            Reply::Endless
+        } else {
+            Reply::ok(EMPTY)
+        }
+    });
+    let source = source(&server.url);
+    source.samples(at(0), at(6 * 3600)).await.expect("all of it");
+
+    let mut asked: Vec<u64> = server
+        .seen()
+        .iter()
+        .filter(|request| !request.body.contains("code"))
+        .map(minutes)
+        .collect();
+    asked.sort_unstable();
+    assert_eq!(asked, [90, 90, 90, 90, 180, 180, 360]);
+}
+
 #[tokio::test]
 async fn a_number_that_no_counter_has_is_named_with_its_series() {
     let server = Http::always(Reply::ok(MATRIX.replace("\"300\"", "\"+Inf\"")));

@@ -10,8 +10,11 @@ use rollgate_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::history::{BASELINE, PIECE};
-use crate::{error::chain, providers::metrics::Metrics};
+use super::history::BASELINE;
+use crate::{
+    error::chain,
+    providers::metrics::{Metrics, PIECE},
+};
 
 /// So far back it is asked again: a process that is always scraped at the end of a look is never seen otherwise, where
 /// the source takes longer than [`Settings::delay`] to tell.

@@ -3,13 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rollgate_domain::analysis::{CheckSamples, Histogram, Samples, Series};
 
-use super::Metrics;
-
-/// So much is asked for at once: what a source answers at once anyway.
-const AHEAD: SignedDuration = SignedDuration::from_hours(6);
+use super::{Metrics, PIECE};
 
 /// Answers from what was fetched.
 pub struct Ahead<'a> {
@@ -54,7 +51,7 @@ impl Metrics for Ahead<'_> {
         if let Some(samples) = self.known(from, to) {
             return Ok(samples);
         }
-        let ahead = from.checked_add(AHEAD).unwrap_or(self.end).min(self.end).max(to);
+        let ahead = from.checked_add(PIECE).unwrap_or(self.end).min(self.end).max(to);
         let samples = self.source.samples(from, ahead).await?;
         let asked = part(&samples, from, to);
         *self.fetched.lock().unwrap_or_else(PoisonError::into_inner) = Some(Fetched {

@@ -26,6 +26,11 @@ pub(super) struct Reply {
 #[error("no connection: its certificate is not accepted ({0})")]
 pub(super) struct Distrusted(String);
 
+/// An answer that was not read to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("it answered more than {0} MiB")]
+pub(super) struct TooLarge(usize);
+
 /// A client that gives up `timeout` after the start of a request, body included.
 pub(super) fn client(timeout: Duration) -> Result<Client> {
     client_with(timeout, &Access::default())
@@ -90,7 +95,7 @@ async fn read(response: &mut Response, limit: usize, timeout: Duration) -> Resul
         match response.chunk().await {
             Ok(None) => return Ok(body),
             Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
-                bail!("it answered more than {} MiB", limit >> 20);
+                return Err(TooLarge(limit >> 20).into());
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Err(error) => return Err(cause(&error, timeout, Some(body.len()))),

@@ -45,6 +45,10 @@ pub use recorded::Recorded;
 pub use scrape::Scrape;
 pub use selector::{BadSelector, Selector};
 
+/// So much is asked for at once, 1,440 samples a series at 15 s: a bound on memory, and on what a server must answer
+/// (Prometheus' `query.max-samples` is 50 million by default).
+pub const PIECE: SignedDuration = SignedDuration::from_hours(6);
+
 /// A source of raw samples.
 #[async_trait::async_trait]
 pub trait Metrics: Send + Sync {

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::super::Selector;
 use super::super::series::{Labels, key};
+use super::Prometheus;
 use super::answer::{self, Instant, Range};
+use super::collect::{Collected, Found, Sort};
 use super::window::{STEP_S, moments, pieces};
-use super::{Collected, Found, Prometheus, Sort};
 
 /// How a gauge is asked for.
 pub(super) enum Gauge {

@@ -1,12 +1,10 @@
 //! Stretches of time as Prometheus is asked for them. Pure.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+
+use super::super::PIECE;
 
 use super::super::Selector;
-
-/// Longer windows are asked for in pieces: 1,440 samples a series at 15 s, so that neither the server's
-/// limit (`query.max-samples`, 50 million by default) nor ours stands in the way of a busy service.
-const PIECE: SignedDuration = SignedDuration::from_hours(6);
 
 /// `from < t <= to` in pieces of at most [`PIECE`], in order; nothing if there is no such time.
 pub(super) fn pieces(from: Timestamp, to: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
