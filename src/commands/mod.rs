@@ -2,8 +2,10 @@
 
 pub mod completions;
 mod connect;
+mod judging;
+mod metering;
 pub mod notify;
-pub mod shared;
+mod shared;
 pub mod shift_traffic;
 pub mod verify_health;
 pub mod without_verbs;

@@ -1,12 +1,10 @@
-//! What several binaries have in common: flags, and how a plan becomes providers.
+//! What several verbs have in common: flags, how a plan becomes a phase, and a run's desk and outputs.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use rollgate_domain::{
-    analysis::{self, GaugeUnit, Level, SlowLimits, whole_looks},
     exit::Outcome,
     notice::Severity,
     rollout::{
@@ -27,17 +25,16 @@ use crate::{
     },
     journal::Journal,
     operations::{announce::People, desk::Desk},
-    plan::{self, Channel as PlanChannel, Plan, Source as PlanSource, Traffic},
+    plan::{self, Channel as PlanChannel, Plan, Traffic},
     providers::{
         channels::{Channel, slack::Slack, summary::Summary},
         clock::Clock,
-        metrics::{self, Access, CheckCounters, Credentials, Measures, Metrics, Pace, Release, Source},
     },
 };
 
 /// Where the plan is.
 #[derive(Args, Clone, Debug)]
-pub struct PlanFlag {
+pub(crate) struct PlanFlag {
     /// The plan file
     #[arg(long, value_name = "FILE", env = "ROLLGATE_PLAN", default_value = plan::DEFAULT_PATH, global = true)]
     pub plan: PathBuf,
@@ -45,7 +42,7 @@ pub struct PlanFlag {
 
 /// Where the journal goes.
 #[derive(Args, Clone, Debug)]
-pub struct OutFlag {
+pub(crate) struct OutFlag {
     /// The folder for events.jsonl, samples.jsonl, verdict.json and rollgate.log
     #[arg(
         long,
@@ -58,7 +55,7 @@ pub struct OutFlag {
 
 /// In which form data goes to stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people
     #[default]
     Text,
@@ -101,230 +98,9 @@ impl PlanFlag {
     /// # Errors
     ///
     /// [`Usage`]: everything that is wrong with it, with places.
-    pub fn read(&self) -> anyhow::Result<Plan> {
+    pub(crate) fn read(&self) -> anyhow::Result<Plan> {
         Plan::read(&self.plan).map_err(|error| Usage(error.to_string()).into())
     }
-}
-
-/// The metric source that the plan names, for the two versions of a rollout.
-///
-/// # Errors
-///
-/// A selector is none, or the source cannot tell the versions apart.
-pub(crate) fn metric_source(
-    plan: &Plan,
-    stable: &Version,
-    candidate: &Version,
-) -> anyhow::Result<Box<dyn Metrics>> {
-    let measures = measures(plan);
-    let source = match &plan.metrics.source {
-        PlanSource::Prometheus(plan::Prometheus {
-            url,
-            version_label,
-            headers,
-            ca,
-        }) => Source::Prometheus {
-            url: url.to_string(),
-            version_label: version_label.clone(),
-            access: Access {
-                headers: headers.clone(),
-                ca: ca.clone(),
-                credentials: prometheus_credentials()?,
-            },
-        },
-        PlanSource::Datadog(plan::Datadog {
-            site,
-            version_tag,
-            instance_tag,
-            latency_bounds,
-        }) => Source::Datadog {
-            site: site.clone(),
-            version_tag: version_tag.clone(),
-            instance_tag: instance_tag.clone(),
-            latency_bounds: bounds(plan, latency_bounds),
-            api_key: key("datadog", "DD_API_KEY", variable("DD_API_KEY"))?,
-            app_key: key("datadog", "DD_APP_KEY", variable("DD_APP_KEY"))?,
-        },
-        PlanSource::NewRelic(plan::NewRelic {
-            account,
-            region,
-            event,
-            version_attribute,
-            instance_attribute,
-            duration_attribute,
-            latency_bounds,
-        }) => Source::NewRelic {
-            url: match region {
-                plan::Region::Us => "https://api.newrelic.com",
-                plan::Region::Eu => "https://api.eu.newrelic.com",
-            }
-            .to_owned(),
-            account: *account,
-            event: event.clone(),
-            version: version_attribute.clone(),
-            instance: instance_attribute.clone(),
-            duration: duration_attribute.clone(),
-            latency_bounds: bounds(plan, latency_bounds),
-            key: key("new-relic", "NEW_RELIC_API_KEY", variable("NEW_RELIC_API_KEY"))?,
-        },
-        PlanSource::CloudWatch(plan::CloudWatch {
-            region,
-            namespace,
-            version_dimension,
-            endpoint,
-            latency_bounds,
-        }) => Source::CloudWatch {
-            url: endpoint
-                .as_ref()
-                .map_or_else(|| metrics::CloudWatch::endpoint(region), ToString::to_string),
-            region: region.clone(),
-            namespace: namespace.clone(),
-            version: version_dimension.clone(),
-            latency_bounds: bounds(plan, latency_bounds),
-            access_key_id: key("cloudwatch", "AWS_ACCESS_KEY_ID", variable("AWS_ACCESS_KEY_ID"))?,
-            secret_access_key: key(
-                "cloudwatch",
-                "AWS_SECRET_ACCESS_KEY",
-                variable("AWS_SECRET_ACCESS_KEY"),
-            )?,
-            session_token: variable("AWS_SESSION_TOKEN").map(SecretString::from),
-        },
-        PlanSource::Scrape(plan::Scrape { pages }) => Source::Scrape {
-            pages: addresses(pages),
-        },
-        PlanSource::Probe(plan::Probe {
-            targets,
-            every,
-            expect,
-        }) => Source::HttpProbe {
-            targets: addresses(targets),
-            every: every.unsigned_abs(),
-            expect: metrics::Expect {
-                status: expect.status,
-                header: expect.header.clone(),
-                body_contains: expect.body_contains.clone(),
-            },
-        },
-        PlanSource::Recorded(plan::Recorded { file }) => Source::Recorded { file: file.clone() },
-    };
-    fn release(version: &Version) -> Release<'_> {
-        Release {
-            backend: &version.backend,
-            version: &version.version,
-        }
-    }
-    metrics::connect(&source, &measures, release(stable), release(candidate)).context("metrics in the plan")
-}
-
-/// Addresses by backend, as the sources take them.
-fn addresses(urls: &BTreeMap<String, Vec<reqwest::Url>>) -> BTreeMap<String, Vec<String>> {
-    let text = |urls: &Vec<reqwest::Url>| urls.iter().map(ToString::to_string).collect();
-    urls.iter()
-        .map(|(backend, urls)| (backend.clone(), text(urls)))
-        .collect()
-}
-
-/// Who asks Prometheus: from the environment only.
-fn prometheus_credentials() -> anyhow::Result<Option<Credentials>> {
-    let usage = |text: &str| Err(Usage(text.to_owned()).into());
-    let token = variable("PROMETHEUS_TOKEN").map(SecretString::from);
-    let password = variable("PROMETHEUS_PASSWORD").map(SecretString::from);
-    match (token, variable("PROMETHEUS_USER"), password) {
-        (None, None, None) => Ok(None),
-        (Some(token), None, None) => Ok(Some(Credentials::Token(token))),
-        (None, Some(name), Some(password)) => Ok(Some(Credentials::User { name, password })),
-        (Some(_), _, _) => usage(
-            "PROMETHEUS_TOKEN is set beside PROMETHEUS_USER or PROMETHEUS_PASSWORD; set one way to sign in",
-        ),
-        (None, Some(_), None) => usage("PROMETHEUS_USER is set without PROMETHEUS_PASSWORD; set both"),
-        (None, None, Some(_)) => usage("PROMETHEUS_PASSWORD is set without PROMETHEUS_USER; set both"),
-    }
-}
-
-/// What a source needs to be let in.
-fn key(source: &str, name: &str, value: Option<String>) -> anyhow::Result<SecretString> {
-    value.map(SecretString::from).ok_or_else(|| {
-        Usage(format!(
-            "{name} is not set, and metrics.{source} in the plan needs it"
-        ))
-        .into()
-    })
-}
-
-/// Where durations are counted up to: the plan's bounds, and the limits that are judged by.
-fn bounds(plan: &Plan, given: &[f64]) -> Vec<f64> {
-    let plan::P95 {
-        critical, warning, ..
-    } = plan.limits.p95;
-    let limits = [critical, warning].into_iter().flatten();
-    let mut bounds: Vec<f64> = given
-        .iter()
-        .copied()
-        .chain(limits.map(|limit| limit.as_secs_f64()))
-        .collect();
-    bounds.sort_by(f64::total_cmp);
-    bounds.dedup();
-    bounds
-}
-
-/// How the plan's source keeps time.
-fn pace(source: &PlanSource) -> Pace {
-    match source {
-        PlanSource::Prometheus(_)
-        | PlanSource::Scrape(_)
-        | PlanSource::Recorded(_)
-        | PlanSource::Probe(_) => Pace::default(),
-        PlanSource::Datadog(_) => metrics::Datadog::PACE,
-        PlanSource::NewRelic(_) => metrics::NewRelic::PACE,
-        PlanSource::CloudWatch(_) => metrics::CloudWatch::PACE,
-    }
-}
-
-/// What the plan has measured. Memory is a gauge, the first one.
-fn measures(plan: &Plan) -> Measures {
-    let plan::Metrics {
-        source: _,
-        requests,
-        errors,
-        latency,
-        memory,
-    } = &plan.metrics;
-    let checks = plan.checks.iter().map(|check| CheckCounters {
-        good: check.good.clone(),
-        total: check.total.clone(),
-    });
-    let gauges = plan.gauges.iter().map(|gauge| gauge.query.clone());
-    Measures {
-        requests: requests.clone(),
-        errors: errors.clone(),
-        by: plan.limits.error_rate.by.clone(),
-        latency: latency.clone(),
-        gauges: memory.iter().cloned().chain(gauges).collect(),
-        checks: checks.collect(),
-    }
-}
-
-/// The limits of what [`measures`] has as gauges, in its order.
-fn gauge_limits(plan: &Plan) -> Vec<analysis::GaugeLimits> {
-    let limits = |name: &str, critical: Option<plan::Quantity>, warning: Option<plan::Quantity>| {
-        let unit = critical.or(warning).map_or(GaugeUnit::Plain, |limit| limit.unit);
-        analysis::GaugeLimits {
-            name: name.to_owned(),
-            unit,
-            critical: critical.map(|limit| limit.value),
-            warning: warning.map(|limit| limit.value),
-        }
-    };
-    let plan::Memory { critical, warning } = plan.limits.memory;
-    let memory = plan.metrics.memory.as_ref().map(|_| analysis::GaugeLimits {
-        unit: GaugeUnit::Bytes,
-        ..limits("memory", critical, warning)
-    });
-    let gauges = plan
-        .gauges
-        .iter()
-        .map(|gauge| limits(&gauge.name, gauge.critical, gauge.warning));
-    memory.into_iter().chain(gauges).collect()
 }
 
 /// A phase as the plan has it.
@@ -364,116 +140,6 @@ pub(crate) fn pin(plan: &Plan, commit: Option<String>) -> Pin {
         hash: plan.hash.clone(),
         commit,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
-    }
-}
-
-/// How evidence is counted before anything is measured. A look is as long as the source's intervals at least.
-pub(crate) fn evidence(plan: &Plan) -> Evidence {
-    let Pace { grain, lag: _ } = pace(&plan.metrics.source);
-    Evidence {
-        origin: Timestamp::UNIX_EPOCH,
-        look: whole_looks(plan.judgement.look, grain),
-        cluster_size: plan.judgement.cluster_size.unwrap_or(1.0),
-        ..Evidence::default()
-    }
-}
-
-/// So long a rollout may wait for people.
-const WAITS: SignedDuration = SignedDuration::from_hours(14 * 24);
-
-/// The judge's settings for `record`. `past`: whether the source can be asked about it.
-pub(crate) fn judge_settings(plan: &Plan, record: &Record, past: bool) -> analysis::Settings {
-    let Evidence {
-        look,
-        cluster_size,
-        slow_cluster_size,
-        check_cluster_size,
-        before,
-        warm_since,
-        origin: _,
-    } = record.evidence;
-    let plan::Limits {
-        error_rate,
-        p95,
-        throughput,
-        memory: _,
-    } = &plan.limits;
-    // Twice the steps' time: a step may take that long before a person is asked.
-    let steps = record.ladder.duration().saturating_mul(2);
-    // Gates, nights and pauses come on top, and evidence must not run dry: whatever is planned too long costs little.
-    let planned = steps.saturating_add(WAITS);
-    // A source without a past starts anew in each run, with its share of the error budget.
-    let runs = if past {
-        1.0
-    } else {
-        (steps.as_secs_f64() / plan.driver.budget.as_secs_f64())
-            .ceil()
-            .max(1.0)
-    };
-    analysis::Settings {
-        look,
-        planned,
-        grace: plan.judgement.grace,
-        forgive: plan.judgement.forgive,
-        delay: plan.judgement.delay.max(pace(&plan.metrics.source).lag),
-        cluster_size,
-        slow_cluster_size: slow_cluster_size.unwrap_or(1.0),
-        check_cluster_size: check_cluster_size.unwrap_or(1.0),
-        alpha: analysis::Settings::default().alpha / runs,
-        critical: error_rate.critical,
-        warning: Some(error_rate.warning.unwrap_or(error_rate.critical / 2.0)),
-        by_group: error_rate.by.is_some(),
-        slow: plan.metrics.latency.as_ref().map(|_| SlowLimits {
-            above_stable: p95.above_stable,
-            critical: p95.critical.map(|limit| limit.as_secs_f64()),
-            warning: p95.warning.map(|limit| limit.as_secs_f64()),
-        }),
-        throughput: Some(analysis::Throughput {
-            below_stable: throughput.below_stable,
-            level: if splits_by_request(plan) {
-                Level::Rollback
-            } else {
-                Level::Warning
-            },
-        }),
-        gauges: gauge_limits(plan),
-        checks: plan.checks.iter().map(check).collect(),
-        proof: match plan.judgement.proof {
-            plan::Proof::Normal => analysis::Proof::Normal,
-            plan::Proof::Strict => analysis::Proof::Strict,
-        },
-        // With a past the first request is found again.
-        warm_since: if past { None } else { warm_since },
-        frozen: record.baseline,
-        before,
-    }
-}
-
-/// Whether the router decides for each request anew. Where users or connections stay together, one heavy client shifts
-/// the share.
-fn splits_by_request(plan: &Plan) -> bool {
-    let by_request = match plan.traffic {
-        Traffic::GatewayApi(_) | Traffic::Istio(_) | Traffic::Haproxy(_) | Traffic::Nginx(_) => true,
-        Traffic::ServiceSelector(_) | Traffic::ReplicaRatio(_) => false,
-    };
-    by_request && plan.sticky.is_none()
-}
-
-fn check(check: &plan::Check) -> analysis::Check {
-    let plan::Check {
-        name,
-        good: _,
-        total: _,
-        at_least,
-        action,
-    } = check;
-    analysis::Check {
-        name: name.clone(),
-        at_least: *at_least,
-        level: match action {
-            plan::Action::Rollback => Level::Rollback,
-            plan::Action::Warning => Level::Warning,
-        },
     }
 }
 

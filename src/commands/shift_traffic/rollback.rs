@@ -14,8 +14,10 @@ use super::{
 use crate::{
     commands::{
         connect::{outside_of, sampler, users},
+        judging::judge_settings,
+        metering::metric_source,
         say,
-        shared::{OutFlag, PlanFlag, blank, desk, judge_settings, metric_source, span},
+        shared::{OutFlag, PlanFlag, blank, desk, span},
         variable,
     },
     error::{Usage, chain},

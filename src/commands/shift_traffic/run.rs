@@ -13,11 +13,10 @@ use tokio::{
 use crate::{
     commands::{
         connect::{outside, sampler},
+        judging::judge_settings,
+        metering::metric_source,
         print, say,
-        shared::{
-            OutFlag, PlanFlag, blank, desk, judge_settings, metric_source, pin, run_outputs, span,
-            step_outputs,
-        },
+        shared::{OutFlag, PlanFlag, blank, desk, pin, run_outputs, span, step_outputs},
         variable,
     },
     github::{dispatch::Dispatcher, run::Run},

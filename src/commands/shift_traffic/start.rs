@@ -14,7 +14,9 @@ use super::said::{OutputFlag, answered};
 use crate::{
     commands::{
         connect::outside,
-        shared::{OutFlag, PlanFlag, course, desk, evidence, metric_source, pin},
+        judging::evidence,
+        metering::metric_source,
+        shared::{OutFlag, PlanFlag, course, desk, pin},
         variable,
     },
     error::Usage,

@@ -11,13 +11,13 @@ use rollgate_domain::{
 };
 use serde_json::json;
 
-use super::subject::Subject;
+use super::subject::{Subject, with_past};
 use crate::{
     commands::{
+        judging::{evidence, judge_settings},
         print, say,
-        shared::{Format, PlanFlag, evidence, judge_settings, span},
+        shared::{Format, PlanFlag, span},
     },
-    error::Usage,
     operations::look::Watcher,
     operations::start::measured,
     plan::Plan,
@@ -66,9 +66,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome>
     let begin = end.saturating_sub(*over)?;
     let mut record = Subject::of_stable(&plan, stable_version.as_deref(), begin).await?;
     let metrics = Subject::metrics(&plan, &record)?;
-    if !metrics.has_past() {
-        return Err(Usage("the plan's metric source has no past to judge".to_owned()).into());
-    }
+    with_past(metrics.as_ref(), "judge")?;
     record.evidence = measured(
         metrics.as_ref(),
         evidence(&plan),

@@ -12,12 +12,7 @@ use serde_json::json;
 
 use super::{outcome, subject::Subject};
 use crate::{
-    commands::{
-        print,
-        shared::{PlanFlag, judge_settings},
-    },
-    error::Usage,
-    operations::history,
+    commands::{judging::judge_settings, print, shared::PlanFlag},
     providers::clock::Clock,
 };
 
@@ -32,7 +27,7 @@ Examples:
 The exit code is that of check. Quantiles are read between the bounds of a histogram: they are for people, no test
 uses them.")]
 pub(crate) struct Args {
-    /// Compare from this time on; default: since the step began
+    /// Compare from this time of the rollout on; default: since the step began
     #[arg(long, value_name = "TIME")]
     from: Option<Timestamp>,
     /// Compare and judge up to this time; nothing later is asked for
@@ -72,21 +67,20 @@ pub(crate) async fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome>
         subject,
         output,
     } = args;
-    let record = subject.record(&plan).await?;
-    let metrics = Subject::metrics(&plan, &record)?;
-    if !metrics.has_past() {
-        return Err(Usage("the plan's metric source has no past to compare".to_owned()).into());
-    }
+    let (record, metrics) = subject.past(&plan, "compare").await?;
     let to = now.unwrap_or_else(|| Clock::system().now());
     let from = from.unwrap_or_else(|| record.tried_at(to).0);
     let settings = judge_settings(&plan, &record, true);
-    let [mut stable, mut candidate] = [Totals::default(), Totals::default()];
-    for look in history::looks(metrics.as_ref(), settings.look, from, to).await? {
-        stable.add(&look.stable);
-        candidate.add(&look.candidate);
-    }
     let mut watcher = subject.watcher(&plan, &record, metrics.as_ref(), to);
     let verdict = watcher.look(to).await;
+    // What was judged is what is shown.
+    let [mut stable, mut candidate] = [Totals::default(), Totals::default()];
+    for sample in watcher.take_samples(&record, to) {
+        if sample.look.end - settings.look >= from {
+            stable.add(&sample.look.stable);
+            candidate.add(&sample.look.candidate);
+        }
+    }
     let comparison = Comparison {
         from,
         to,

@@ -14,8 +14,9 @@ use serde::Serialize;
 use super::subject::Subject;
 use crate::{
     commands::{
+        judging::{evidence, judge_settings},
         print, say,
-        shared::{Format, PlanFlag, evidence, judge_settings, span},
+        shared::{Format, PlanFlag, span},
     },
     operations::{history, start::measured},
     plan::Plan,

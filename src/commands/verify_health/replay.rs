@@ -10,7 +10,6 @@ use crate::{
         print, say,
         shared::{Format, PlanFlag, span},
     },
-    error::Usage,
     providers::{clock::Clock, metrics::Ahead},
 };
 
@@ -49,11 +48,7 @@ pub(crate) async fn run(plan: &PlanFlag, args: &Args) -> anyhow::Result<Outcome>
         subject,
         output,
     } = args;
-    let record = subject.record(&plan).await?;
-    let metrics = Subject::metrics(&plan, &record)?;
-    if !metrics.has_past() {
-        return Err(Usage("the plan's metric source has no past to replay".to_owned()).into());
-    }
+    let (record, metrics) = subject.past(&plan, "replay").await?;
     let now = Clock::system().now();
     let end = to.unwrap_or(now);
     let ahead = Ahead::of(metrics.as_ref(), end);

@@ -14,8 +14,11 @@ use rollgate_domain::{
 use crate::{
     commands::{
         connect::outside,
-        shared::{course, evidence, judge_settings, metric_source, pin},
+        judging::{evidence, judge_settings},
+        metering::metric_source,
+        shared::{course, pin},
     },
+    error::Usage,
     operations::look::Watcher,
     plan::Plan,
     providers::{clock::Clock, metrics::Metrics},
@@ -120,6 +123,18 @@ impl Subject {
         metric_source(plan, &record.stable, &record.candidate)
     }
 
+    /// The record, and its metric source, which must be one that can be asked about the past: `what` for.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage`] where it cannot.
+    pub(crate) async fn past(&self, plan: &Plan, what: &str) -> anyhow::Result<(Record, Box<dyn Metrics>)> {
+        let record = self.record(plan).await?;
+        let metrics = Self::metrics(plan, &record)?;
+        with_past(metrics.as_ref(), what)?;
+        Ok((record, metrics))
+    }
+
     /// A watcher at the step in question.
     pub(crate) fn watcher<'a>(
         &self,
@@ -143,6 +158,14 @@ impl Subject {
         let (since, step) = record.tried_at(at);
         watcher.begin_step(self.step_since.unwrap_or(since), step);
     }
+}
+
+/// Refuses a source that cannot be asked about the past.
+pub(crate) fn with_past(metrics: &dyn Metrics, what: &str) -> anyhow::Result<()> {
+    if metrics.has_past() {
+        return Ok(());
+    }
+    Err(Usage(format!("the plan's metric source has no past to {what}")).into())
 }
 
 /// The record of a rollout that no router knows.

@@ -71,7 +71,6 @@ pub struct Tally {
     targets: BTreeMap<Target, Timestamp>,
     served: BTreeMap<Side, Timestamp>,
     restarts: BTreeSet<(Target, Timestamp)>,
-    dropped: u64,
     listed: bool,
 }
 
@@ -97,7 +96,6 @@ impl Tally {
             targets: BTreeMap::new(),
             served: BTreeMap::new(),
             restarts: BTreeSet::new(),
-            dropped: 0,
             listed: false,
         }
     }
@@ -206,22 +204,9 @@ impl Tally {
         self.served.get(&side).copied()
     }
 
-    /// How many request series of this version were seen.
-    pub fn series(&self, side: Side) -> usize {
-        self.last
-            .keys()
-            .filter(|(counter, of, _)| *counter == Counter::Requests && *of == side)
-            .count()
-    }
-
     /// How often processes of this version began anew: many on the candidate only are a crash loop.
     pub fn restarts(&self, side: Side) -> usize {
         self.restarts.iter().filter(|((of, _), _)| *of == side).count()
-    }
-
-    /// Samples dropped because they were no count: NaN, negative or infinite.
-    pub fn dropped(&self) -> u64 {
-        self.dropped
     }
 
     fn add_series(&mut self, counter: Counter, series: &Series) {
@@ -329,7 +314,6 @@ impl Tally {
     }
 
     fn drop_sample(&mut self, time: Timestamp) {
-        self.dropped += 1;
         if let Some(index) = self.index(time) {
             self.open.entry(index.max(self.next)).or_default().dropped += 1;
         }

@@ -95,8 +95,8 @@ fn nan_and_negative_samples_are_dropped_and_counted() {
         ],
     )]));
 
-    assert_eq!(candidate(&mut tally, 15), [4.0]);
-    assert_eq!(tally.dropped(), 3);
+    let looks = tally.close(at(15));
+    assert_eq!((looks[0].candidate.requests, looks[0].dropped), (4.0, 3));
 }
 
 #[test]

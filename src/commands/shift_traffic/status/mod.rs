@@ -12,8 +12,10 @@ use crate::{
     commands::{
         CLEAR,
         connect::{Outside, outside, sampler},
+        judging::judge_settings,
+        metering::metric_source,
         print, say,
-        shared::{Format, OutFlag, PlanFlag, judge_settings, metric_source},
+        shared::{Format, OutFlag, PlanFlag},
     },
     error::chain,
     operations::{
