@@ -6,9 +6,9 @@ use std::time::Duration;
 use rollgate::providers::metrics::{
     CheckCounters, Datadog, DatadogKeys, DatadogTags, Measures, Metrics as _,
 };
-use rollgate_domain::analysis::{Distribution, Kind, Samples, Side};
+use rollgate_domain::analysis::{Distribution, Kind, Side};
 
-use super::{at, counters, said};
+use super::{at, counters, flat, said, shape};
 use crate::support::http::{Http, Reply, Request};
 
 const QUERY: &str = include_str!("../fixtures/datadog/query.json");
@@ -40,23 +40,6 @@ fn source(url: &str, measures: &Measures) -> Datadog {
 fn asked(request: &Request) -> BTreeMap<String, String> {
     let url = reqwest::Url::parse(&format!("http://x{}", request.path)).expect("a path");
     url.query_pairs().into_owned().collect()
-}
-
-/// Side and instance of a series, and its points in seconds since the fixture's beginning.
-type Shape = (Side, String, Vec<(i64, f64)>);
-
-fn shape(samples: &Samples) -> Vec<Shape> {
-    let series = samples.requests.iter().chain(&samples.errors);
-    series
-        .map(|series| {
-            assert_eq!(series.kind, Kind::Increment);
-            let points = series
-                .points
-                .iter()
-                .map(|(time, value)| (time.as_second() - T, *value));
-            (series.side, series.instance.clone(), points.collect())
-        })
-        .collect()
 }
 
 async fn refused(reply: Reply) -> String {
@@ -101,7 +84,7 @@ async fn a_look_is_one_request_for_whole_intervals() {
         ("1764000000", "1764000060")
     );
     assert_eq!(
-        shape(&samples),
+        shape(&samples, T),
         [
             (
                 Side::Stable,
@@ -123,21 +106,9 @@ async fn in_pieces_it_is_the_same() {
     let whole = source.samples(at(T), at(T + 60)).await.unwrap();
     let mut pieces = Vec::new();
     for (from, to) in [(0, 33), (33, 40), (40, 60)] {
-        pieces.extend(shape(&source.samples(at(T + from), at(T + to)).await.unwrap()));
+        pieces.extend(shape(&source.samples(at(T + from), at(T + to)).await.unwrap(), T));
     }
-    let all = |shapes: Vec<Shape>| {
-        let mut points: Vec<_> = shapes
-            .into_iter()
-            .flat_map(|(side, name, points)| {
-                points
-                    .into_iter()
-                    .map(move |point| format!("{side:?} {name} {point:?}"))
-            })
-            .collect();
-        points.sort();
-        points
-    };
-    assert_eq!(all(pieces), all(shape(&whole)));
+    assert_eq!(flat(pieces), flat(shape(&whole, T)));
     // 33 to 40 holds the interval that ends at 40, and nothing that is not over.
     assert_eq!(server.seen().len(), 4);
     assert_eq!(asked(&server.seen()[1])["to"], "1764000020");

@@ -10,6 +10,7 @@ mod scrape;
 
 use jiff::Timestamp;
 use rollgate::providers::metrics::{Measures, Release};
+use rollgate_domain::analysis::{Kind, Samples, Side};
 
 /// Releases as a plan would name them: blue runs v1 and is stable, green runs v2.
 pub(crate) const STABLE: Release<'_> = Release {
@@ -39,6 +40,38 @@ pub(crate) fn shop() -> Measures {
         r#"http_requests_total{service="shop-api"}"#,
         r#"http_requests_total{service="shop-api",code=~"5.."}"#,
     )
+}
+
+/// Side and instance of a series, and its points in seconds since `begin`.
+pub(crate) type Shape = (Side, String, Vec<(i64, f64)>);
+
+/// The counters of a source that has taken the differences itself.
+pub(crate) fn shape(samples: &Samples, begin: i64) -> Vec<Shape> {
+    let series = samples.requests.iter().chain(&samples.errors);
+    series
+        .map(|series| {
+            assert_eq!(series.kind, Kind::Increment);
+            let points = series
+                .points
+                .iter()
+                .map(|(time, value)| (time.as_second() - begin, *value));
+            (series.side, series.instance.clone(), points.collect())
+        })
+        .collect()
+}
+
+/// Point by point, sorted: pieces and the whole are compared by it.
+pub(crate) fn flat(shapes: Vec<Shape>) -> Vec<String> {
+    let mut points: Vec<_> = shapes
+        .into_iter()
+        .flat_map(|(side, name, points)| {
+            points
+                .into_iter()
+                .map(move |point| format!("{side:?} {name} {point:?}"))
+        })
+        .collect();
+    points.sort();
+    points
 }
 
 /// All causes in one line, as a person sees them; `url` changes with each run.

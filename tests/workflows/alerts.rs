@@ -1,28 +1,15 @@
 //! An alert of the team's Prometheus becomes a rollback: what `export alertmanager` has sent starts `signal.yml`.
 
-use rollgate_domain::rollout::{moves::Move, record::State};
+use rollgate_domain::rollout::record::State;
 
-use super::callers::team;
-use crate::{
-    export::{export, yaml},
-    support::world::{World, after, entry},
-};
+use super::release::at_the_first_step;
+use crate::export::{export, yaml};
 
 #[test]
 fn an_alert_takes_the_candidate_back() {
-    let Some(mut world) = World::simulated() else {
+    let Some((team, _releases)) = at_the_first_step() else {
         return;
     };
-    world.plan.steps = vec![(5, "1h")];
-    let Some((team, _releases)) = team(world) else {
-        return;
-    };
-    team.world.shift(["start"]).with(0);
-    let mut record = team.world.record();
-    for step in [Move::Take, Move::Raise] {
-        record = after(&record, step);
-    }
-    team.world.put(&entry(&record));
 
     let configuration = yaml(&export("alertmanager", &["--repository", "acme/shop"]));
     let mut body = configuration["receivers"][0]["webhook_configs"][0]["payload"].clone();

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{callers::team, chain::github};
 use crate::support::{
+    http::Http,
     servers::until,
     team::Team,
     world::{World, after, entry},
@@ -118,21 +119,25 @@ fn a_decision_is_a_choice_of_the_same_button() {
     assert!(matches!(&team.world.record().state, State::Paused { reason, .. } if reason == "over lunch"));
 }
 
-#[test]
-fn another_system_reports_what_it_sees() {
-    let Some(mut world) = World::simulated() else {
-        return;
-    };
+/// A team whose candidate has 5 % of the traffic, and nobody drives.
+pub(super) fn at_the_first_step() -> Option<(Team, Http)> {
+    let mut world = World::simulated()?;
     world.plan.steps = vec![(5, "1h")];
-    let Some((team, _releases)) = team(world) else {
-        return;
-    };
+    let (team, releases) = team(world)?;
     team.world.shift(["start"]).with(0);
     let mut record = team.world.record();
     for step in [Move::Take, Move::Raise] {
         record = after(&record, step);
     }
     team.world.put(&entry(&record));
+    Some((team, releases))
+}
+
+#[test]
+fn another_system_reports_what_it_sees() {
+    let Some((team, _releases)) = at_the_first_step() else {
+        return;
+    };
 
     let report = |severity: &str| {
         let payload = json!({ "severity": severity, "reason": "orders fail; $(id) `id`" });

@@ -5,10 +5,10 @@ mod trouble;
 use std::time::Duration;
 
 use rollgate::providers::metrics::{CheckCounters, Measures, Metrics as _, NewRelic, NewRelicPlace};
-use rollgate_domain::analysis::{Distribution, Kind, Samples, Side};
+use rollgate_domain::analysis::{Distribution, Kind, Side};
 use serde_json::{Value, json};
 
-use super::{at, counters};
+use super::{at, counters, flat, shape};
 use crate::support::http::{Http, Reply, Request};
 
 const TIMESERIES: &str = include_str!("../../fixtures/new-relic/timeseries.json");
@@ -47,23 +47,6 @@ fn variables(request: &Request) -> Value {
 
 fn answer(fields: &Value) -> Reply {
     Reply::ok(json!({ "data": { "actor": { "account": fields } } }).to_string())
-}
-
-/// Side and instance of a series, and its points in seconds since the fixture's beginning.
-type Shape = (Side, String, Vec<(i64, f64)>);
-
-fn shape(samples: &Samples) -> Vec<Shape> {
-    let series = samples.requests.iter().chain(&samples.errors);
-    series
-        .map(|series| {
-            assert_eq!(series.kind, Kind::Increment);
-            let points = series
-                .points
-                .iter()
-                .map(|(time, value)| (time.as_second() - T, *value));
-            (series.side, series.instance.clone(), points.collect())
-        })
-        .collect()
 }
 
 #[tokio::test]
@@ -106,7 +89,7 @@ async fn a_look_is_one_request_for_whole_intervals() {
         })
     );
     assert_eq!(
-        shape(&samples),
+        shape(&samples, T),
         [
             (Side::Stable, "web-1".to_owned(), vec![(15, 900.0), (30, 910.0)]),
             // 0 and nothing are the same: heard of stable, it had no request.
@@ -121,22 +104,11 @@ async fn a_look_is_one_request_for_whole_intervals() {
 async fn in_pieces_it_is_the_same() {
     let server = Http::always(Reply::ok(TIMESERIES));
     let source = source(&server.url, &shop());
-    let flat = |samples: &Samples| {
-        let mut points: Vec<_> = shape(samples)
-            .into_iter()
-            .flat_map(|(side, name, points)| {
-                points
-                    .into_iter()
-                    .map(move |point| format!("{side:?} {name} {point:?}"))
-            })
-            .collect();
-        points.sort();
-        points
-    };
-    let whole = flat(&source.samples(at(T), at(T + 45)).await.unwrap());
+    let whole = flat(shape(&source.samples(at(T), at(T + 45)).await.unwrap(), T));
     let mut pieces = Vec::new();
     for (from, to) in [(0, 29), (29, 31), (31, 45)] {
-        pieces.extend(flat(&source.samples(at(T + from), at(T + to)).await.unwrap()));
+        let piece = source.samples(at(T + from), at(T + to)).await.unwrap();
+        pieces.extend(flat(shape(&piece, T)));
     }
     pieces.sort();
     assert_eq!(pieces, whole);

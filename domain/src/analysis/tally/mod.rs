@@ -10,12 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::busiest::Busiest;
 use self::heard::Heard;
+use self::open::{Counter, Open};
 use super::distribution::Distribution;
 use super::look::{Counts, Look, Measured};
 use super::samples::{Histogram, Kind, Samples, Series, Side};
 
 mod busiest;
 mod heard;
+mod open;
 
 /// A new target's first sample is its baseline if it comes within this many looks of the first sample
 /// of all: targets are scraped at different moments of the interval, and one scrape may be missing.
@@ -25,31 +27,6 @@ const STAGGER_LOOKS: i128 = 2;
 /// Differences are kept in steps of 1/1024, so that sums do not depend on the order of adding.
 /// Counts are whole numbers anyway; a counter with fractions loses less than a thousandth.
 const STEPS: f64 = 1024.0;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Counter {
-    Requests,
-    Errors,
-    Good(usize),
-    Total(usize),
-}
-
-/// A look that is not closed yet.
-#[derive(Clone, Debug, Default)]
-struct Open {
-    stable: Measured,
-    candidate: Measured,
-    dropped: u64,
-}
-
-impl Open {
-    fn of(&mut self, side: Side) -> &mut Measured {
-        match side {
-            Side::Stable => &mut self.stable,
-            Side::Candidate => &mut self.candidate,
-        }
-    }
-}
 
 type Target = (Side, String);
 
@@ -157,14 +134,9 @@ impl Tally {
             }
             let mut open = self.open.remove(&self.next).unwrap_or_default();
             for side in [Side::Stable, Side::Candidate] {
-                let complete = self.heard.close(self.next, side);
-                let measured = open.of(side);
-                measured.complete = complete;
-                // Good was counted by its own series: what is left of all is what was not.
-                for check in &mut measured.checks {
-                    check.errors = (check.requests - check.errors).max(0.0);
-                }
+                open.of(side).complete = self.heard.close(self.next, side);
             }
+            open.close_checks();
             self.busiest
                 .close(&mut open.stable.groups, &mut open.candidate.groups);
             let Open {
@@ -298,15 +270,7 @@ impl Tally {
             }
             let Some(index) = self.index(time) else { continue };
             let open = self.open.entry(index.max(self.next)).or_default();
-            let gauges = &mut open.of(series.side).gauges;
-            if gauges.len() <= place {
-                gauges.resize_with(place + 1, BTreeMap::new);
-            }
-            // A process with several series of one gauge is judged by each of them.
-            gauges[place]
-                .entry(series.instance.clone())
-                .or_default()
-                .push(value);
+            open.show(place, series, value);
         }
         if let Some(last) = last {
             self.last_gauge.insert(name, last);
@@ -353,39 +317,13 @@ impl Tally {
         if difference <= 0.0 {
             return;
         }
-        let side = series.side;
-        let measured = self.open.entry(index.max(self.next)).or_default().of(side);
-        let check = |place: usize, measured: &mut Measured| {
-            if measured.checks.len() <= place {
-                measured.checks.resize(place + 1, Counts::default());
-            }
-        };
-        match counter {
-            Counter::Requests => {
-                measured.requests += difference;
-                if let Some(group) = group(measured, &series.group) {
-                    group.requests += difference;
-                }
-                self.served
-                    .entry(side)
-                    .and_modify(|first| *first = (*first).min(time))
-                    .or_insert(time);
-            }
-            Counter::Errors => {
-                measured.errors += difference;
-                if let Some(group) = group(measured, &series.group) {
-                    group.errors += difference;
-                }
-            }
-            Counter::Total(place) => {
-                check(place, measured);
-                measured.checks[place].requests += difference;
-            }
-            // Until the look is closed `errors` holds what was good.
-            Counter::Good(place) => {
-                check(place, measured);
-                measured.checks[place].errors += difference;
-            }
+        let open = self.open.entry(index.max(self.next)).or_default();
+        open.count(counter, series, difference);
+        if counter == Counter::Requests {
+            self.served
+                .entry(series.side)
+                .and_modify(|first| *first = (*first).min(time))
+                .or_insert(time);
         }
     }
 
@@ -402,11 +340,6 @@ impl Tally {
         let end = self.origin.as_nanosecond() + (i128::from(index) + 1) * self.look.as_nanos();
         Timestamp::from_nanosecond(end).unwrap_or(Timestamp::MAX)
     }
-}
-
-/// The counts of a value of the label by which errors are told apart.
-fn group<'a>(measured: &'a mut Measured, name: &str) -> Option<&'a mut Counts> {
-    (!name.is_empty()).then(|| measured.groups.entry(name.to_owned()).or_default())
 }
 
 fn is_count(value: f64) -> bool {
