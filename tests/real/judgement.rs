@@ -375,7 +375,7 @@ fn a_comparison_shows_both_versions_and_ticks_what_the_step_asks_for() {
     let (code, out, _) = answer(command.arg("--plan").arg(&health.plan));
     assert_eq!(code, 0, "{out}");
     for line in [
-        "| | stable v1 | candidate good | |\n|---|--:|--:|--:|\n| requests | 2,160,000 | 216,000 | -90 % |",
+        "| | stable v1 | candidate good | |\n|---|--:|--:|--:|\n| requests | 2,154,000 | 215,400 | -90 % |",
         "| memory (highest) | 400 MB | 400 MB | +0 % |",
         "- \u{2705} proved: error rate below 1.00 %",
         "\nHEALTHY - errors, latency.",

@@ -232,7 +232,8 @@ impl Driving {
         if !matches!(&seen.record, Ok(Some(record)) if *record == self.record) {
             return;
         }
-        let due = self.doubted_since.is_some()
+        let whole = seen.unreachable.is_empty();
+        let due = whole && self.doubted_since.is_some()
             || desk.clock.now().duration_since(self.record.driver.heartbeat) >= HEARTBEAT;
         let warm_since = world.watcher.first_request().or(self.record.evidence.warm_since);
         if !due && !seen.torn && warm_since == self.record.evidence.warm_since {
@@ -248,7 +249,8 @@ impl Driving {
         match world.router.write(&seen, &after).await {
             Ok(_) => {
                 self.record = after;
-                self.doubted_since = None;
+                // A doubt that lasts is written with each beat, so that a successor knows of it.
+                self.doubted_since = self.doubted_since.filter(|_| !whole);
             }
             // The next turn reads again.
             Err(WriteError::Conflict) => {}

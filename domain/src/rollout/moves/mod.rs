@@ -48,7 +48,7 @@ pub enum Move {
     RollBack(String),
     /// The driver still lives.
     Beat,
-    /// The driver still lives, and the router splits as recorded again, which it did not from then on.
+    /// The driver still lives, and from then until now the router was not seen to split as recorded.
     Doubt(Timestamp),
 }
 
@@ -296,7 +296,9 @@ impl Record {
         next.sequence += 1;
         next.weight = next.weight_of_state();
         if let M::Doubt(since) = step {
-            // Nobody knows who was sent where: a candidate that lacks traffic has not lost it.
+            // Nobody knows who was sent where: a candidate that lacks traffic has not lost it. A doubt that lasts
+            // is written again and again, and stands once.
+            next.shares.retain(|(at, _)| *at < since);
             next.share_from(since, Weight::ZERO);
         }
         if next.weight != self.weight || matches!(step, M::Doubt(_)) {

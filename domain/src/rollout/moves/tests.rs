@@ -374,3 +374,22 @@ fn while_the_router_was_not_as_recorded_nobody_knows_the_share() {
     assert_eq!(after.weight, weight);
     assert_eq!(after.tried_at(by().at).0, at(0), "the step is the same");
 }
+
+#[test]
+fn a_doubt_that_lasts_stands_once() {
+    let mut record = record(State::Holding {
+        step: 1,
+        since: at(0),
+    });
+    record.shares = vec![(at(0), record.weight)];
+    for beat in 1..100 {
+        let by = By {
+            at: at(600 + 15 * beat),
+            ..by()
+        };
+        record = record.after(Move::Doubt(at(600)), by).unwrap();
+    }
+    let weight = record.weight;
+    let shares = [(at(0), weight), (at(600), Weight::ZERO), (at(2085), weight)];
+    assert_eq!(record.shares, shares);
+}

@@ -43,6 +43,8 @@ pub(super) struct Fake {
     pub(super) blind: std::ops::Range<i64>,
     /// The router fails in this stretch of time.
     pub(super) deaf: std::ops::Range<i64>,
+    /// One of the router's processes fails in this stretch of time.
+    pub(super) crippled: std::ops::Range<i64>,
     /// What another process does when the driver reads for the so many-th time.
     pub(super) intruder: Option<(usize, Act)>,
     /// What runs behind it, where that can be asked.
@@ -97,7 +99,11 @@ impl Router for Fake {
         {
             state.record = act(&state.record);
         }
-        Ok(Self::seen(&state.record))
+        let mut seen = Self::seen(&state.record);
+        if self.crippled.contains(&self.second()) {
+            seen.unreachable.push("haproxy-2 does not answer".to_owned());
+        }
+        Ok(seen)
     }
 
     async fn write(&self, seen: &Seen, record: &Record) -> Result<Seen, WriteError> {
@@ -209,6 +215,7 @@ pub(super) fn fake() -> Fake {
         incident: i64::MAX,
         blind: 0..0,
         deaf: 0..0,
+        crippled: 0..0,
         intruder: None,
         stacks: None,
     }

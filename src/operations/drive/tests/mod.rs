@@ -230,6 +230,23 @@ async fn a_driver_whose_generation_is_taken_leaves_and_names_the_owner() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_a_process_of_the_router_is_down_nothing_rises_and_the_doubt_is_recorded_once() {
+    let fake = Fake {
+        crippled: 600..4200,
+        ..fake()
+    };
+    let (ended, events) = driven(&fake, 60, None, AS_IS).await;
+    assert_eq!(fake.shares(), [1, 0], "{events}");
+    let shares: Vec<_> = ended
+        .record
+        .shares
+        .iter()
+        .map(|(at, weight)| (at.duration_since(fake.origin).as_secs(), weight.percent()))
+        .collect();
+    assert_eq!(shares, [(17, 1), (587, 0), (3587, 1), (3602, 0)], "{events}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_write_of_the_same_generation_is_read_again() {
     let beats: fn(&Record) -> Record = |record| {
         let mut record = record.clone();
