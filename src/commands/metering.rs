@@ -103,6 +103,7 @@ pub(crate) fn metric_source(
             targets,
             every,
             expect,
+            need,
         }) => Source::HttpProbe {
             targets: addresses(targets),
             every: every.unsigned_abs(),
@@ -110,6 +111,10 @@ pub(crate) fn metric_source(
                 status: expect.status,
                 header: expect.header.clone(),
                 body_contains: expect.body_contains.clone(),
+            },
+            tries: metrics::Tries {
+                good: need.good,
+                of: need.of,
             },
         },
         PlanSource::Recorded(plan::Recorded { file }) => Source::Recorded { file: file.clone() },

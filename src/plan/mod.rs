@@ -36,7 +36,7 @@ pub use rescue::Rescue;
 pub use schema::schema;
 pub use sections::{
     Action, Approver, Backend, Canary, Channel, Check, CloudWatch, Datadog, Decisions, Driver, ErrorRate,
-    Expect, Gate, GatewayApi, Gauge, Haproxy, Ids, Istio, Judgement, Limits, Memory, Metrics, NewRelic,
+    Expect, Gate, GatewayApi, Gauge, Haproxy, Ids, Istio, Judgement, Limits, Memory, Metrics, Need, NewRelic,
     Nginx, Notify, P95, Phases, Preview, Probe, Production, Prometheus, Proof, Recorded, Region,
     ReplicaRatio, Require, Rollback, Scrape, ServiceSelector, Source, Step, Sticky, Throughput, Traffic,
     UserId, Windows,

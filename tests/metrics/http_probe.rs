@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rollgate::providers::metrics::{Expect, HttpProbe, Measures, Metrics as _};
+use rollgate::providers::metrics::{Expect, HttpProbe, Measures, Metrics as _, Tries};
 use rollgate_domain::analysis::{Samples, Side};
 
 use super::{at, said};
@@ -13,12 +13,16 @@ use crate::support::http::{Http, Reply, nobody};
 const EVERY: Duration = Duration::from_millis(50);
 
 fn source(stable: &str, candidate: &str, expect: &Expect) -> HttpProbe {
+    settling(stable, candidate, expect, Tries { good: 1, of: 1 })
+}
+
+fn settling(stable: &str, candidate: &str, expect: &Expect, tries: Tries) -> HttpProbe {
     let targets: BTreeMap<_, _> = [("blue", stable), ("green", candidate)]
         .map(|(backend, url)| (backend.to_owned(), vec![url.to_owned()]))
         .into();
     let (measures, sides) = (Measures::default(), ("blue", "green"));
     let timeout = Duration::from_millis(300);
-    HttpProbe::new(&targets, EVERY, expect, &measures, sides, timeout).expect("a source")
+    HttpProbe::new(&targets, EVERY, (expect, tries), &measures, sides, timeout).expect("a source")
 }
 
 /// Requests and errors of one side.
@@ -71,6 +75,35 @@ async fn each_target_is_asked_on_and_on_and_what_is_wrong_is_an_error() {
     let sent = good.seen().len();
     tokio::time::sleep(EVERY * 4).await;
     assert_eq!(good.seen().len(), sent, "who is not asked any more sends nothing");
+}
+
+#[tokio::test]
+async fn a_probe_of_several_requests_is_one_and_good_if_enough_of_them_are() {
+    let good = Http::always(Reply::ok("ok"));
+    let asked = AtomicUsize::new(0);
+    let every_second = Http::start(move |_| {
+        let bad = asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
+        Reply::status(if bad { 500 } else { 200 }, "so so")
+    });
+    let source = settling(
+        &good.url,
+        &every_second.url,
+        &Expect::default(),
+        Tries { good: 1, of: 2 },
+    );
+    source.samples(at(0), at(15)).await.unwrap();
+    tokio::time::sleep(EVERY * 20).await;
+    let samples = source.samples(at(15), at(30)).await.unwrap();
+    let [probes, errors] = counts(&samples, Side::Candidate);
+    let sent = every_second.seen().len() as f64;
+    assert!(probes >= 5.0 && errors == 0.0, "{errors} of {probes}");
+    assert!(
+        (2.0 * probes..=2.0 * probes + 2.0).contains(&sent),
+        "{sent} for {probes}"
+    );
+    // Enough is enough: the second is not asked for where the first is good.
+    let [probes, _] = counts(&samples, Side::Stable);
+    assert!((probes..=probes + 1.0).contains(&(good.seen().len() as f64)));
 }
 
 #[tokio::test]

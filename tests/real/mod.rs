@@ -10,6 +10,7 @@ mod health;
 mod istio;
 mod judgement;
 mod kube;
+mod native_histogram;
 mod nginx;
 mod operations;
 mod prometheus;

@@ -201,6 +201,7 @@ impl Prometheus {
                     folder.path().join("data").display()
                 ))
                 .arg("--storage.tsdb.retention.time=10y")
+                .arg("--enable-feature=native-histograms")
                 .arg(format!("--web.listen-address={address}"));
             let mut server = Server::start(&command, &log);
             let began = until("Prometheus begins", BEGIN, || {

@@ -12,7 +12,8 @@ use super::Complaints;
 use crate::plan::{
     place::Path,
     sections::{
-        CloudWatch, Datadog, Metrics, MetricsFile, NewRelic, Probe, ProbeFile, Scrape, ScrapeFile, Source,
+        CloudWatch, Datadog, Metrics, MetricsFile, Need, NewRelic, Probe, ProbeFile, Scrape, ScrapeFile,
+        Source,
     },
     units::{Address, Written},
     wrong::{Wrong, list},
@@ -180,7 +181,15 @@ fn probe_of(file: ProbeFile, backends: Option<&[String; 2]>, complaints: &mut Co
         targets,
         every,
         expect,
+        need,
     } = file;
+    let Need { good, of } = need;
+    if !(1..=of).contains(&good) || of > 10 {
+        complaints.add(
+            Path::of("metrics.probe.need"),
+            format!("found {good} of {of}, expected at least 1, of no fewer and at most 10"),
+        );
+    }
     if let Some(status) = expect.status.filter(|status| !(100..600).contains(status)) {
         complaints.add(
             Path::of("metrics.probe.expect.status"),
@@ -191,6 +200,7 @@ fn probe_of(file: ProbeFile, backends: Option<&[String; 2]>, complaints: &mut Co
         targets: addresses_of(targets, "metrics.probe.targets", "target", backends, complaints),
         every,
         expect,
+        need,
     }
 }
 

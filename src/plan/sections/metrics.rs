@@ -220,6 +220,30 @@ pub struct Probe {
     pub every: SignedDuration,
     /// What a good answer is.
     pub expect: Expect,
+    /// How many good answers make a good probe.
+    pub need: Need,
+}
+
+/// How many good answers make a good probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with `good` and `of`"
+)]
+pub struct Need {
+    /// So many answers must be as expected.
+    #[schemars(range(min = 1, max = 10))]
+    pub good: u32,
+    /// Of so many requests, one after another.
+    #[schemars(range(min = 1, max = 10))]
+    pub of: u32,
+}
+
+impl Default for Need {
+    fn default() -> Self {
+        Self { good: 1, of: 1 }
+    }
 }
 
 /// What a good answer is; all of it must hold.
@@ -260,6 +284,9 @@ pub(in crate::plan) struct ProbeFile {
     /// What a good answer is. Default: a status from 200 to 299.
     #[serde(default)]
     pub(in crate::plan) expect: Expect,
+    /// How many good answers, of how many requests, make a good probe. Default: one of one.
+    #[serde(default)]
+    pub(in crate::plan) need: Need,
 }
 
 fn every() -> SignedDuration {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 pub use decisions::Decisions;
 pub use judgement::{Action, Check, ErrorRate, Gauge, Judgement, Limits, Memory, P95, Proof, Throughput};
 pub use metrics::{
-    CloudWatch, Datadog, Expect, Metrics, NewRelic, Probe, Prometheus, Recorded, Region, Scrape, Source,
+    CloudWatch, Datadog, Expect, Metrics, Need, NewRelic, Probe, Prometheus, Recorded, Region, Scrape, Source,
 };
 pub(super) use metrics::{MetricsFile, ProbeFile, ScrapeFile};
 pub(super) use people::WindowsFile;

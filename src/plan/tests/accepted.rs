@@ -229,6 +229,7 @@ fn probes_need_no_counters() {
     assert_eq!(probe.targets["green"][0].as_str(), "http://g/health");
     assert_eq!(probe.every, SignedDuration::from_secs(1));
     assert_eq!(probe.expect.status, Some(204));
+    assert_eq!((probe.need.good, probe.need.of), (1, 1));
     assert!(plan.metrics.latency.is_some(), "how long they take is judged");
 
     let beside = yaml.replace("} } }", "} }, requests: up }");
@@ -238,6 +239,14 @@ fn probes_need_no_counters() {
         refusal(&odd)
             .contains("metrics.probe.expect.status: found `2000`, expected a number from 100 to 599")
     );
+    let needing = |need: &str| yaml.replace("expect:", &format!("need: {need}, expect:"));
+    for odd in ["{ good: 3, of: 2 }", "{ good: 0, of: 1 }", "{ good: 1, of: 11 }"] {
+        assert!(
+            refusal(&needing(odd)).contains("metrics.probe.need: found ")
+                && refusal(&needing(odd)).contains("expected at least 1, of no fewer and at most 10"),
+            "{odd}"
+        );
+    }
     let half = yaml.replace(", green: [http://g/health]", "");
     assert!(
         refusal(&half)

@@ -35,12 +35,22 @@ pub struct Expect {
     pub body_contains: Option<String>,
 }
 
+/// How many requests one probe may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tries {
+    /// So many must be answered as expected, 1 or more.
+    pub good: u32,
+    /// Of so many, sent one after another; not fewer than `good`.
+    pub of: u32,
+}
+
 /// Asks the addresses of two backends again and again.
 pub struct HttpProbe {
     client: Client,
     targets: Vec<Target>,
     every: Duration,
     expect: Arc<Expect>,
+    tries: Tries,
     timeout: Duration,
     /// One for each target as soon as somebody wants to know; they end with us.
     tasks: Mutex<JoinSet<()>>,
@@ -72,7 +82,7 @@ impl HttpProbe {
     pub fn new(
         targets: &BTreeMap<String, Vec<String>>,
         every: Duration,
-        expect: &Expect,
+        (expect, tries): (&Expect, Tries),
         measures: &Measures,
         (stable, candidate): (&str, &str),
         timeout: Duration,
@@ -100,6 +110,7 @@ impl HttpProbe {
             targets: checked,
             every,
             expect: Arc::new(expect.clone()),
+            tries,
             timeout,
             tasks: Mutex::default(),
         })
@@ -112,18 +123,45 @@ impl HttpProbe {
             return;
         }
         for target in self.targets.iter().cloned() {
-            let (client, expect, timeout) = (self.client.clone(), Arc::clone(&self.expect), self.timeout);
+            let (client, expect) = (self.client.clone(), Arc::clone(&self.expect));
+            let (tries, timeout) = (self.tries, self.timeout);
             let mut ticks = interval(self.every);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
             tasks.spawn(async move {
                 loop {
                     ticks.tick().await;
-                    let began = Instant::now();
-                    let answer = ask(&client, &target.url, &expect, timeout).await;
+                    let (took, good) = tries
+                        .settle(|| async {
+                            let began = Instant::now();
+                            let answer = ask(&client, &target.url, &expect, timeout).await;
+                            (began.elapsed(), answer.is_ok())
+                        })
+                        .await;
                     let mut seen = target.seen.lock().unwrap_or_else(PoisonError::into_inner);
-                    seen.add(began.elapsed(), answer.is_ok());
+                    seen.add(took, good);
                 }
             });
+        }
+    }
+}
+
+impl Tries {
+    /// Asks until it is settled. The probe took as long as the request that settled it.
+    async fn settle<F: Future<Output = (Duration, bool)>>(self, ask: impl Fn() -> F) -> (Duration, bool) {
+        let (mut good, mut bad) = (0, 0);
+        loop {
+            let (took, right) = ask().await;
+            if right {
+                good += 1;
+            } else {
+                bad += 1;
+            }
+            if good >= self.good {
+                return (took, true);
+            }
+            if bad > self.of.saturating_sub(self.good) {
+                return (took, false);
+            }
         }
     }
 }
@@ -226,5 +264,47 @@ impl Metrics for HttpProbe {
                 .with_context(|| format!("probe {}, of stable", target.shown))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// What follows when the answers are good (`+`) or not (`-`), and how many were asked for.
+    async fn settled(good: u32, of: u32, answers: &str) -> (bool, usize) {
+        let asked = AtomicUsize::new(0);
+        let (took, good) = Tries { good, of }
+            .settle(|| async {
+                let place = asked.fetch_add(1, Ordering::Relaxed);
+                let answer = answers.as_bytes()[place];
+                (Duration::from_secs(place as u64), answer == b'+')
+            })
+            .await;
+        let asked = asked.into_inner();
+        assert_eq!(took.as_secs() as usize + 1, asked, "the last one says how long");
+        (good, asked)
+    }
+
+    #[tokio::test]
+    async fn so_many_of_so_many_answers_make_a_good_probe() {
+        for (good, of, answers, expected) in [
+            (1, 1, "+", (true, 1)),
+            (1, 1, "-", (false, 1)),
+            (1, 3, "--+", (true, 3)),
+            (1, 3, "---", (false, 3)),
+            (2, 3, "++", (true, 2)),
+            (2, 3, "+-+", (true, 3)),
+            (2, 3, "--", (false, 2)),
+            (3, 3, "++-", (false, 3)),
+        ] {
+            assert_eq!(
+                settled(good, of, answers).await,
+                expected,
+                "{good} of {of}: {answers}"
+            );
+        }
     }
 }

@@ -37,7 +37,7 @@ pub use access::{Access, Credentials};
 pub use ahead::Ahead;
 pub use cloudwatch::{CloudWatch, Credentials as AwsCredentials, Place as CloudWatchPlace};
 pub use datadog::{Datadog, Keys as DatadogKeys, Tags as DatadogTags};
-pub use http_probe::{Expect, HttpProbe};
+pub use http_probe::{Expect, HttpProbe, Tries};
 pub use new_relic::{NewRelic, Place as NewRelicPlace};
 pub use pretended::Pretended;
 pub use prometheus::Prometheus;
@@ -129,6 +129,7 @@ pub enum Source {
         targets: BTreeMap<String, Vec<String>>,
         every: Duration,
         expect: Expect,
+        tries: Tries,
     },
 }
 
@@ -287,10 +288,11 @@ pub fn connect(
             targets,
             every,
             expect,
+            tries,
         } => Box::new(HttpProbe::new(
             targets,
             *every,
-            expect,
+            (expect, *tries),
             measures,
             (stable.backend, candidate.backend),
             http_probe::TIMEOUT,
