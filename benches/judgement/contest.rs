@@ -18,6 +18,8 @@ pub(crate) struct Entrant {
 #[derive(Clone, Debug)]
 pub(crate) struct Played {
     pub(crate) rollgate: Option<u64>,
+    /// The look after which rollgate first warned, or took it back.
+    pub(crate) warned: Option<u64>,
     /// In the order of the entrants.
     pub(crate) rivals: Vec<Option<u64>>,
 }
@@ -59,12 +61,16 @@ fn play(scenario: Scenario, seed: u64, entrants: &[Entrant]) -> Played {
         .collect();
     let mut played = Played {
         rollgate: None,
+        warned: None,
         rivals: vec![None; entrants.len()],
     };
     for _ in 0..scenario.looks {
         let look = rollout.look();
         if played.rollgate.is_none() && rollgate.rolls_back(&look) {
             played.rollgate = Some(look.index);
+        }
+        if played.warned.is_none() && (played.rollgate.is_some() || rollgate.warns()) {
+            played.warned = Some(look.index);
         }
         windows.add(&look);
         for (rival, found) in rivals.iter_mut().zip(&mut played.rivals) {

@@ -100,6 +100,11 @@ pub(crate) fn rollgates(played: &[Played]) -> Times {
     Times::of(played.iter().map(|played| played.rollgate))
 }
 
+/// When rollgate first told people.
+pub(crate) fn warnings(played: &[Played]) -> Times {
+    Times::of(played.iter().map(|played| played.warned))
+}
+
 /// Whether `one` finds most faults sooner than `other`.
 pub(crate) fn is_sooner(one: &Times, other: &Times) -> bool {
     let median = |times: &Times| times.percentile(50).unwrap_or(u64::MAX);

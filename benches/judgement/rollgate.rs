@@ -35,6 +35,11 @@ impl Rollgate {
         self.judge.look(&seen(look));
         self.judge.is_rollback()
     }
+
+    /// Whether people are warned after that look.
+    pub(crate) fn warns(&self) -> bool {
+        self.judge.is_warning()
+    }
 }
 
 pub(crate) fn settings() -> Settings {

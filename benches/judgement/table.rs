@@ -35,6 +35,35 @@ pub(crate) fn healthy(traffic: &[f64], played: &[Vec<&[Played]>]) {
     println!();
 }
 
+/// Healthy candidates that rollgate took back, `played[weather][traffic]`, and of which it warned.
+#[expect(clippy::print_stdout, reason = "the table is the result")]
+pub(crate) fn alone(traffic: &[f64], played: &[Vec<&[Played]>]) {
+    let rates: Vec<String> = traffic.iter().map(f64::to_string).collect();
+    let rollouts = played[0][0].len();
+    let all = played.len() * traffic.len() * rollouts;
+    let rates = rates.join(" / ");
+    println!("Of {rollouts} healthy candidates each, watched for 48 h, at {rates} requests a second:\n");
+    println!("| weather | taken back | warned of |\n|---|---:|---:|");
+    let mut sum = [0, 0];
+    for (weather, cells) in Weather::ALL.iter().zip(played) {
+        let mut count = |which: usize, found: &dyn Fn(&Played) -> bool| {
+            let each = cells.iter().map(|played| {
+                let found = played.iter().filter(|one| found(one)).count();
+                sum[which] += found;
+                found.to_string()
+            });
+            each.collect::<Vec<_>>().join(" / ")
+        };
+        let taken_back = count(0, &|one| one.rollgate.is_some());
+        let warned = count(1, &|one| one.warned.is_some());
+        println!("| {} | {taken_back} | {warned} |", weather.words());
+    }
+    println!(
+        "\nTogether {} of {all} taken back, {} warned of.\n",
+        sum[0], sum[1]
+    );
+}
+
 /// How soon each fault was found by the rules as documented.
 #[expect(clippy::print_stdout, reason = "the table is the result")]
 pub(crate) fn faults(played: &[&[Played]]) {
@@ -42,10 +71,12 @@ pub(crate) fn faults(played: &[&[Played]]) {
     println!(
         "Median / 95th percentile of the time until the candidate is taken back, {rollouts} rollouts each:\n"
     );
-    head("fault, 10 requests a second");
+    head("fault, 10 requests a second | rollgate tells people");
     for (fault, played) in Fault::ALL.iter().zip(played) {
         let rivals = (0..Rule::ALL.len()).map(|place| Times::of(played.iter().map(|one| one.rivals[place])));
-        let all = std::iter::once(equal::rollgates(played)).chain(rivals);
+        let all = [equal::warnings(played), equal::rollgates(played)]
+            .into_iter()
+            .chain(rivals);
         row(&fault.words(), all.map(|times| cell(&times)));
     }
     println!();
@@ -173,7 +204,8 @@ fn words(seconds: u64) -> String {
 fn head(first: &str) {
     let names = Rule::ALL.map(Rule::words).join(" | ");
     println!("| {first} | rollgate | {names} |");
-    println!("|---|{}", "---:|".repeat(Rule::ALL.len() + 1));
+    let more = first.matches('|').count();
+    println!("|---|{}", "---:|".repeat(Rule::ALL.len() + 1 + more));
 }
 
 #[expect(clippy::print_stdout, reason = "the table is the result")]

@@ -67,6 +67,10 @@ impl Yardstick {
         let off = |here: f64, wanted: f64| libm::fabs(libm::log(here / wanted));
         let mut best: Option<(f64, Slow)> = None;
         for stable in &bounds {
+            let away = off(*stable, wanted);
+            if best.is_some_and(|(lowest, _)| away >= lowest) {
+                continue;
+            }
             let part = self.past.slower(*stable).and_then(|counts| counts.rate());
             if !part.is_some_and(|part| part <= MOST) {
                 continue;
@@ -87,7 +91,7 @@ impl Yardstick {
             else {
                 continue;
             };
-            let score = off(*stable, wanted) + off(candidate, aim);
+            let score = away + off(candidate, aim);
             if best.is_none_or(|(lowest, _)| score < lowest) {
                 let stable = *stable;
                 best = Some((score, Slow { stable, candidate }));

@@ -111,6 +111,11 @@ impl Judge {
         ))
     }
 
+    pub(super) fn warns(&self) -> bool {
+        self.panel.warnings().next().is_some()
+            || self.gauges.over(Level::Warning, self.settings.look).is_some()
+    }
+
     /// What warns now.
     pub(super) fn warnings(&self) -> Vec<Warning> {
         if self.found.is_some() {

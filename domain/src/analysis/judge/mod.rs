@@ -310,6 +310,11 @@ impl Judge {
         self.found.is_some()
     }
 
+    /// Whether people are warned now.
+    pub fn is_warning(&self) -> bool {
+        self.found.is_none() && self.warns()
+    }
+
     /// Whether health was proved in this step, fresh data or not.
     #[cfg(test)]
     pub(super) fn is_proved(&self) -> bool {

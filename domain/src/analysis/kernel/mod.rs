@@ -127,7 +127,8 @@ impl Evidence {
         if !gains.iter().any(|gain| *gain > 0.0) && self.value() < bar {
             return None;
         }
-        let reached = |looks: u64| self.ahead(&gains, looks) >= bar;
+        let growth = gains.map(|gain| (libm::exp(gain), libm::expm1(gain)));
+        let reached = |looks: u64| self.ahead(&gains, &growth, looks) >= bar;
         if !reached(most) {
             return None;
         }
@@ -143,8 +144,9 @@ impl Evidence {
         Some(after)
     }
 
-    /// The e-value after so many more looks that gain as much as this, 1 or more of them.
-    fn ahead(&self, gains: &[f64; BETS], looks: u64) -> f64 {
+    /// The e-value after so many more looks that gain as much as this, 1 or more of them; `growth` is what one look
+    /// multiplies each bet by, and the same less 1.
+    fn ahead(&self, gains: &[f64; BETS], growth: &[(f64, f64); BETS], looks: u64) -> f64 {
         let first = self.start().min(1.0 - self.started).max(0.0);
         // What begins at each look after the coming one.
         let later = match self.starts {
@@ -159,15 +161,15 @@ impl Evidence {
             .worth
             .iter()
             .zip(gains)
-            .map(|(worth, gain)| {
+            .zip(growth)
+            .map(|((worth, gain), (factor, increase))| {
                 let all = libm::exp(gain * looks);
                 let from_later = if begun <= 0.0 || libm::fabs(*gain) < 1e-12 {
                     begun
                 } else {
                     // The stakes of looks 2 to n, as a geometric series; spread over all of them if they run out.
-                    let factor = libm::exp(*gain);
                     let each = if looks > 1.0 { begun / (looks - 1.0) } else { 0.0 };
-                    each * factor * (libm::expm1(gain * (looks - 1.0)) / libm::expm1(*gain))
+                    each * factor * (libm::expm1(gain * (looks - 1.0)) / increase)
                 };
                 ((worth + first) * all + from_later) / BETS as f64
             })
