@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -20,7 +22,7 @@ use crate::cli::METERED;
 use crate::metrics::shop;
 use crate::support::http::{Http, Reply, nobody};
 use crate::support::servers::Prometheus;
-use crate::support::{answer, binary, require};
+use crate::support::{answer, binary, require, tool};
 
 /// A full hour, so that looks and scrapes fall together.
 const BEGIN: i64 = 1_790_002_800;
@@ -338,6 +340,74 @@ fn watching_ends_at_once_when_it_is_bad_and_with_the_time_when_it_is_not() {
     assert_eq!(code, 0, "{err}{last}");
     assert_eq!(last["outcome"], "healthy", "{last}");
     assert!(verdicts.len() >= 5, "{}", verdicts.len());
+}
+
+/// Both versions on one page, counting as time goes by: 10,000 and 1,000 requests a second.
+fn living(errors_of_candidate: f64) -> Http {
+    let began = Instant::now();
+    Http::start(move |_| {
+        let time = began.elapsed().as_secs_f64();
+        let mut page = "# TYPE http_requests_total counter\n".to_owned();
+        for (version, rate, errors) in [("v1", 10_000.0, 0.001), ("v2", 1000.0, errors_of_candidate)] {
+            for (code, part) in [("200", 1.0 - errors), ("500", errors)] {
+                let _ = writeln!(
+                    page,
+                    "http_requests_total{{service=\"shop-api\",version=\"{version}\",code=\"{code}\"}} {:.0}",
+                    time * rate * part
+                );
+            }
+        }
+        Reply::ok(page)
+    })
+}
+
+/// The last verdict, without the moment at which it was given.
+fn last_of(out: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(out);
+    let line = text.lines().last().expect("a verdict");
+    let mut verdict: Value = serde_json::from_str(line).expect("JSON");
+    verdict.as_object_mut().expect("an object").remove("at");
+    verdict
+}
+
+#[test]
+fn a_watch_that_is_killed_and_begun_anew_says_what_one_says_that_never_was() {
+    let Some(program) = require("prometheus") else {
+        return;
+    };
+    let page = living(0.006);
+    let server = Prometheus::scraping(&program, &[page.address()]);
+    let folder = TempDir::new().unwrap();
+    let plan = folder.path().join("plan.yml");
+    let text = format!(
+        "{METERED}  prometheus: {{ url: {:?} }}\njudgement: {{ look: 1s, grace: 1s, forgive: 1s, delay: 4s }}\n",
+        server.url
+    );
+    fs::write(&plan, text).expect("the plan");
+    let since = Timestamp::now().to_string();
+    let watch = || {
+        let mut command = tool::binary("verify-health");
+        command.args(["watch", "--for", "60s", "--output", "json", "--since", &since]);
+        command.args(["--candidate-version", "v2", "--stable-version", "v1"]);
+        command.arg("--plan").arg(&plan).stdout(Stdio::piped());
+        command.spawn().expect("verify-health")
+    };
+    let whole = watch();
+    let mut killed = watch();
+    let mut before = String::new();
+    let said = killed.stdout.take().expect("a pipe");
+    BufReader::new(said).read_line(&mut before).expect("a verdict");
+    killed.kill().expect("SIGKILL");
+    killed.wait().expect("its end");
+    let before = last_of(before.as_bytes());
+    assert_ne!(before["outcome"], "rollback", "it was killed before it knew");
+    let anew = watch();
+
+    let [whole, anew] = [whole, anew].map(|child| child.wait_with_output().expect("its end"));
+    let [whole_verdict, anew_verdict] = [&whole, &anew].map(|output| last_of(&output.stdout));
+    assert_eq!(whole_verdict["outcome"], "rollback", "{whole_verdict}");
+    assert_eq!(whole_verdict, anew_verdict);
+    assert_eq!([whole.status.code(), anew.status.code()], [Some(3), Some(3)]);
 }
 
 #[test]
