@@ -87,9 +87,12 @@ fn histogram(buckets: &[(i64, u64)]) -> Vec<u8> {
     message.0
 }
 
+/// The field of a metric that holds its value, and the value.
+type Metric = dyn Fn(&[(i64, u64)]) -> (u64, Vec<u8>);
+
 /// The page of all versions: a counter of their requests and a histogram of their durations.
 fn page(versions: &[Counted<'_>]) -> Vec<u8> {
-    let family = |name: &str, kind: u64, metric: &dyn Fn(&[(i64, u64)]) -> (u64, Vec<u8>)| {
+    let family = |name: &str, kind: u64, metric: &Metric| {
         let mut family = Message::default().bytes(1, name.as_bytes()).number(3, kind);
         for (version, buckets) in versions {
             let (field, value) = metric(buckets);
